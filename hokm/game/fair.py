@@ -1,0 +1,109 @@
+"""Provable dealing: a commitment before each hand, a proof after it, unbiased shuffles between.
+
+The server draws 32 random bytes once per table, the `root`. Secrets form a chain backwards from
+it: ``secret(n) = SHA-256(secret(n + 1))``. What is revealed after hand n is secret(n), and its own
+SHA-256 is secret(n - 1): one commitment, given before anybody sits down, binds every later hand.
+
+A hand's cards come from ``HMAC-SHA256(secret, what is dealt | every player's seed)``. The server
+is bound before it sees the players' seeds; a player cannot choose a seed to his advantage since he
+does not know the secret. So neither side can steer the deal, whoever comes last. A refused redeal
+is a deal of its own, revealed with the others. The draw of the first hakem and its start seat come
+from a stream of the same secret. What is proved is the shuffle; that nobody was shown other
+players' cards it cannot prove.
+
+Method: provably fair dealing by commit and reveal as with bitZino's cards (2012); HMAC: RFC 2104;
+rejection sampling and the Fisher-Yates shuffle: Knuth, TAOCP 2, 3.4.2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias
+
+from hokm.game.cards import Card
+
+Purpose: TypeAlias = Literal["draw", "deal"]
+
+ALGORITHM: Final = "hokm-fair-1"
+ROOT_BYTES: Final = 32  # 256 bits; 52! needs 226
+LENGTH: Final = 1024  # secrets of one chain; 0.5 ms of hashing to reach the first
+_WORD: Final = 1 << 32
+
+
+@lru_cache(maxsize=4096)  # every `state` shows a commitment; a fresh chain costs 0.5 ms to walk
+def secret(root: bytes, number: int) -> bytes:
+    """Return the secret of the *number*-th hand of a chain, from 1 to `LENGTH`.
+
+    Raises:
+        ValueError: The chain has no such secret. The caller begins a new one.
+    """
+    if not 1 <= number <= LENGTH:
+        raise ValueError("the chain has no such secret")
+    found = root
+    for _ in range(LENGTH - number):
+        found = hashlib.sha256(found).digest()
+    return found
+
+
+def commitment(secret: bytes) -> str:
+    """Return the SHA-256 of *secret*, hex: what is told before the hand."""
+    return hashlib.sha256(secret).hexdigest()
+
+
+def key(
+    secret: bytes,
+    *,
+    room: str,
+    hand_no: int,
+    redeal_no: int = 0,
+    purpose: Purpose,
+    seeds: Sequence[str],
+) -> bytes:
+    """Return the key of one stream.
+
+    Args:
+        secret: Of this hand.
+        room: Room code.
+        hand_no: Hand of the match, from 1.
+        redeal_no: Decks refused before this one.
+        purpose: Whether the first hakem is drawn, or a hand dealt.
+        seeds: Of the seats in order, hex; the empty text where a seat gave none.
+    """
+    parts = (ALGORITHM, purpose, room, str(hand_no), str(redeal_no), *seeds)
+    return hmac.digest(secret, "|".join(parts).encode(), "sha256")
+
+
+class Stream:
+    """Random numbers from a key: HMAC-SHA256(key, counter) as 32-bit words, big-endian."""
+
+    def __init__(self, key: bytes) -> None:
+        """Begin the stream of *key*."""
+        self._key = key
+        self._counter = 0
+        self._block = b""
+
+    def _word(self) -> int:
+        if not self._block:
+            self._block = hmac.digest(self._key, self._counter.to_bytes(8, "big"), "sha256")
+            self._counter += 1
+        word, self._block = self._block[:4], self._block[4:]
+        return int.from_bytes(word, "big")
+
+    def below(self, limit: int) -> int:
+        """Return a number in [0, *limit*), all equally likely; words of a partial round go."""
+        fair = _WORD - _WORD % limit
+        while (word := self._word()) >= fair:
+            pass
+        return word % limit
+
+
+def shuffle(stream: Stream, cards: Sequence[Card]) -> tuple[Card, ...]:
+    """Return *cards* in random order (Fisher-Yates, from the last place down)."""
+    shuffled = list(cards)
+    for last in range(len(shuffled) - 1, 0, -1):
+        other = stream.below(last + 1)
+        shuffled[last], shuffled[other] = shuffled[other], shuffled[last]
+    return tuple(shuffled)

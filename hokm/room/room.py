@@ -1,0 +1,168 @@
+"""The room's two entrances: `advance` decides what a command leads to, `replay` folds the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
+
+from hokm import wire
+from hokm.room import clock, lobby, play
+from hokm.room import events as e
+from hokm.room.effects import Effect, Reply, Reseat
+from hokm.room.evolve import replay
+from hokm.room.state import Chance, Room
+from hokm.room.story import Refused, Story
+from hokm.room.view import state
+
+__all__ = [
+    "Command",
+    "Confirm",
+    "Lost",
+    "Outcome",
+    "Refused",
+    "Tick",
+    "advance",
+    "open_room",
+    "replay",
+]
+
+
+class Lost(Struct, frozen=True):
+    """The room's own command: a seat's connection is gone."""
+
+
+class Confirm(Struct, frozen=True):
+    """The room's own command: a seat's player has received the token sent last."""
+
+
+class Tick(Struct, frozen=True):
+    """The room's own command: time has passed."""
+
+
+Command: TypeAlias = wire.Command | Lost | Confirm | Tick
+
+
+class Outcome(Struct, frozen=True):
+    """What a command leads to.
+
+    Attributes:
+        room: The room afterwards.
+        record: For the log; None when nothing happened (a question, a repeated command).
+        effects: To be carried out in order once the record is durable.
+    """
+
+    room: Room
+    record: e.Record | None
+    effects: list[Effect]
+
+
+def open_room(code: str, options: wire.TableOptions, host_token: str, root: bytes) -> Room:
+    """Make a new table.
+
+    Args:
+        host_token: The creator's token; only its hash is kept.
+        root: 32 random bytes of the operating system: the end of the chain of secrets.
+    """
+    return Room(code=code, options=options, root=root.hex(), host_key=lobby.digest(host_token))
+
+
+def advance(room: Room, seat: int | None, command: Command, now: float, chance: Chance) -> Outcome:
+    """Decide what *command* leads to.
+
+    Args:
+        seat: Whose command it is; None before `join`, for spectators and for the room's own.
+        now: Room time in seconds.
+
+    Raises:
+        Refused: Nothing changed. The caller answers `error` with its code.
+    """
+    story = Story(room, now, chance)
+    if isinstance(command, wire.Join):
+        seat = lobby.join(story, command)
+        return _outcome(room, story, seat, _join_id(room, seat, command))
+    own = _OWN.get(type(command))
+    if own is not None:
+        own(story, seat)
+        return _outcome(room, story, None, 0)
+    if isinstance(command, wire.Sync):
+        return _sync(room, story, seat)
+    if seat is None:
+        raise Refused("not_seated")
+    assert not isinstance(command, Lost | Confirm | Tick)
+    known = room.seat(seat)
+    if command.id <= known.last_id:
+        if command.id in known.skipped:
+            raise Refused("stale_id")
+        return Outcome(room, None, [])
+    _DECISIONS[type(command)](story, seat, command)
+    return _outcome(room, story, _seat_after(story, seat, command), command.id)
+
+
+def _outcome(before: Room, story: Story, seat: int | None, id: int) -> Outcome:
+    if not story.events and (seat is None or id == 0):
+        return Outcome(before, None, story.effects)
+    record = story.end(seat, id)
+    return Outcome(story.room, record, story.effects)
+
+
+def _join_id(before: Room, seat: int | None, command: wire.Join) -> int:
+    """Return the id that a `join` counts for.
+
+    A resume's does not: commands sent before it may come again after it, with lower ids.
+    """
+    return command.id if seat is not None and before.seats[seat] is None else 0
+
+
+def _seat_after(story: Story, seat: int, command: Command) -> int | None:
+    """Return where the command's player sits now; None when he sits nowhere any more."""
+    if isinstance(command, wire.Leave):
+        return None
+    for effect in story.effects:
+        if isinstance(effect, Reseat):
+            seat = {effect.seat: effect.to, effect.to: effect.seat}.get(seat, seat)
+    return seat
+
+
+def _sync(room: Room, story: Story, seat: int | None) -> Outcome:
+    last_id = room.seat(seat).last_id if seat is not None else 0
+    story.want(Reply(wire.StateMessage(last_id, state(room, seat, story.now))))
+    return Outcome(room, None, story.effects)
+
+
+def _lost(story: Story, seat: int | None) -> None:
+    assert seat is not None
+    holder = story.room.seats[seat]
+    if holder is not None and holder.present:
+        story.tell(e.Away(seat))
+
+
+def _confirm(story: Story, seat: int | None) -> None:
+    assert seat is not None
+    holder = story.room.seats[seat]
+    if holder is not None and holder.fresh is not None:
+        story.tell(e.Confirmed(seat))
+
+
+def _tick(story: Story, seat: int | None) -> None:
+    clock.pass_time(story)
+
+
+_OWN: Final[dict[type, Callable[[Story, int | None], None]]] = {
+    Lost: _lost,
+    Confirm: _confirm,
+    Tick: _tick,
+}
+_DECISIONS: Final[dict[type, Callable[[Story, int, Any], None]]] = {
+    wire.AddBot: lobby.add_bot,
+    wire.Kick: lobby.kick,
+    wire.Sit: lobby.sit,
+    wire.Ready: lobby.ready,
+    wire.Start: lobby.start,
+    wire.ChooseTrump: play.choose_trump,
+    wire.Redeal: play.redeal,
+    wire.Play: play.play,
+    wire.Say: lobby.say,
+    wire.Leave: lobby.leave,
+}

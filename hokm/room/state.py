@@ -1,0 +1,180 @@
+"""The state of a room: seats, match, hand and clock, one frozen value that is a fold of its log."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, Protocol, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from hokm.game import fair
+from hokm.game.cards import Card
+from hokm.game.hand import Hand
+from hokm.game.match import Match
+from hokm.wire import Action, HandResult, TableOptions
+
+Phase: TypeAlias = Literal["lobby", "call", "play", "hand_over", "match_over"]
+SEATS: Final = 4
+SNAPSHOT_VERSION: Final = 1
+SKIPPED_IDS: Final = 16  # refused ids remembered per seat; more than a client has in flight
+
+
+class Chance(Protocol):
+    """The randomness a room needs; in a worker the operating system's, in a test a seeded one."""
+
+    def random(self) -> float:
+        """Return a float in [0, 1)."""
+
+    def randrange(self, stop: int, /) -> int:
+        """Return an int in [0, stop)."""
+
+    def randbytes(self, n: int, /) -> bytes:
+        """Return *n* random bytes."""
+
+
+class Seat(Struct, frozen=True):
+    """Who sits on a seat.
+
+    Attributes:
+        key: SHA-256 (hex) of the token that opens the seat; empty where none does yet.
+        fresh: SHA-256 of the token sent last. It opens the seat too, and becomes `key` once the
+            player is known to have it, so that a welcome lost in a crash locks nobody out.
+        seed: The player's share of the shuffle, hex, or empty.
+        last_id: The player's last command that was done.
+        skipped: Ids below `last_id` that were refused.
+        away_since: Room time in seconds at which the connection was lost; None while connected.
+        said: Room times of the latest chat messages, oldest first.
+    """
+
+    name: str
+    bot: bool = False
+    level: Literal["easy", "normal"] = "normal"
+    key: str = ""
+    fresh: str | None = None
+    seed: str = ""
+    last_id: int = 0
+    skipped: tuple[int, ...] = ()
+    ready: bool = False
+    away_since: float | None = None
+    stand_in: bool = False
+    said: tuple[float, ...] = ()
+
+    @property
+    def present(self) -> bool:
+        """Say whether a person sits here who is connected."""
+        return not self.bot and self.away_since is None
+
+    @property
+    def by_bot(self) -> bool:
+        """Say whether a bot acts for this seat."""
+        return self.bot or self.stand_in
+
+
+class Turn(Struct, frozen=True):
+    """Whose turn it is. Times are room time, in seconds.
+
+    Attributes:
+        deadline: When the clock acts for him.
+        bot_at: When the bot on this seat acts; None for a person.
+    """
+
+    seat: int
+    action: Action
+    deadline: float
+    bot_at: float | None = None
+
+
+class Room(Struct, frozen=True):
+    """A room.
+
+    Attributes:
+        root: End of the hash chain of secrets (hex, 32 bytes), see `hokm.game.fair`.
+        link: How many secrets of the chain are used up.
+        host_key: SHA-256 (hex) of the creator's token.
+        seq: Number of the last event that players were told.
+        time: Room time in seconds, of the last record. It stands still while nobody is there,
+            while the store is away and while the room moves.
+        past: Refused decks of this hand.
+        draw_cards, start_seat: The draw of the first hakem, kept for the first hand's proof.
+        pause_until: Room time at which the next hand begins.
+        created: Room time at which the match began, for its duration.
+    """
+
+    code: str
+    options: TableOptions
+    root: str
+    host_key: str
+    link: int = 0
+    seq: int = 0
+    time: float = 0.0
+    seats: tuple[Seat | None, ...] = (None,) * SEATS
+    host: int | None = None
+    phase: Phase = "lobby"
+    match_no: int = 0
+    match: Match | None = None
+    hand: Hand | None = None
+    turn: Turn | None = None
+    refused: tuple[tuple[Card, ...], ...] = ()
+    draw_cards: tuple[Card, ...] = ()
+    start_seat: int | None = None
+    result: HandResult | None = None
+    pause_until: float | None = None
+    began: float = 0.0
+
+    def seat(self, number: int) -> Seat:
+        """Return an occupied seat; asking for an empty one is a fault of the caller."""
+        seat = self.seats[number]
+        assert seat is not None
+        return seat
+
+    @property
+    def playing(self) -> bool:
+        """Say whether a match is under way."""
+        return self.phase in ("call", "play", "hand_over")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the players' names by seat; empty seats are empty texts."""
+        return tuple(seat.name if seat else "" for seat in self.seats)
+
+    def secret(self) -> bytes:
+        """Return the secret of the hand under way, or to come."""
+        return fair.secret(bytes.fromhex(self.root), self.link + 1)
+
+    def commitment(self) -> str:
+        """Return the SHA-256 (hex) of the secret of the hand under way, or to come."""
+        return fair.commitment(self.secret())
+
+
+class Snapshot(Struct, frozen=True):
+    """What the store holds of a room."""
+
+    version: int
+    room: Room
+
+
+_snapshot_decoder = msgspec.json.Decoder(Snapshot)
+
+
+class UnknownSnapshot(Exception):
+    """A snapshot of a newer release, or none at all. The caller leaves the room as it is."""
+
+
+def freeze(room: Room) -> bytes:
+    """Write *room* as the store keeps it."""
+    return msgspec.json.encode(Snapshot(SNAPSHOT_VERSION, room))
+
+
+def thaw(data: bytes) -> Room:
+    """Read what `freeze` wrote.
+
+    Raises:
+        UnknownSnapshot: It is not of this release.
+    """
+    try:
+        snapshot = _snapshot_decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise UnknownSnapshot(str(error)) from error
+    if snapshot.version != SNAPSHOT_VERSION:
+        raise UnknownSnapshot(f"version {snapshot.version}, known is {SNAPSHOT_VERSION}")
+    return snapshot.room

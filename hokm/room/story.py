@@ -1,0 +1,63 @@
+"""The making of one record: events told one after another, each changing the room at once."""
+
+from __future__ import annotations
+
+from hokm.room import events as e
+from hokm.room import view
+from hokm.room.effects import Count, Effect, Keep, Tell
+from hokm.room.evolve import at, credit, evolve
+from hokm.room.history import finished
+from hokm.room.state import Chance, Room
+
+
+class Refused(Exception):
+    """A command that changes nothing. The caller answers `error` with the code.
+
+    Attributes:
+        code: One of `hokm.wire.ERRORS`.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Story:
+    """What one command leads to.
+
+    Attributes:
+        room: The room as it is after the events told so far.
+        now: Room time in seconds.
+        chance: Randomness; what it decides is recorded in the events.
+    """
+
+    def __init__(self, room: Room, now: float, chance: Chance) -> None:
+        self.room = at(room, now)
+        self.now = now
+        self.chance = chance
+        self.events: list[e.Event] = []
+        self.effects: list[Effect] = []
+
+    def tell(self, event: e.Event) -> None:
+        """Let *event* happen, and whoever may know of it be told."""
+        before = self.room
+        self.room = after = evolve(before, event)
+        self.events.append(event)
+        told = view.project(before, after, event)
+        if told is not None:
+            self.effects.append(Tell(*told))
+        if type(event) is e.HandEnded:
+            self.effects.append(Keep(finished(before, after)))
+
+    def want(self, effect: Effect) -> None:
+        """Note an effect beside those of the events."""
+        self.effects.append(effect)
+
+    def count(self, what: str, value: float = 1.0) -> None:
+        """Note something for the metrics."""
+        self.effects.append(Count(what, value))
+
+    def end(self, seat: int | None, id: int) -> e.Record:
+        """Close the story and return its record; *seat* and *id* say whose command it was."""
+        self.room = credit(self.room, seat, id)
+        return e.Record(self.now, seat, id, tuple(self.events))

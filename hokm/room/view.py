@@ -1,0 +1,266 @@
+"""What a recipient may see: the one projection of events and state, bots' views included.
+
+Deny by default: an event without an entry below is told to nobody, and a secret reaches a message
+only through `private`, under the seat that owns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from hokm import wire
+from hokm.game import hand as hands
+from hokm.game.cards import NAMES, SUITS, Mask, names
+from hokm.game.hand import Hand, Trick
+from hokm.game.view import SeatView, look
+from hokm.room import events as e
+from hokm.room.history import proof
+from hokm.room.state import Room, Seat
+
+Private: TypeAlias = dict[int, wire.Message] | None
+Told: TypeAlias = tuple[wire.Message, Private]
+
+
+def project(before: Room, after: Room, event: e.Event) -> Told | None:
+    """Say what players are told of *event*.
+
+    Returns:
+        The message for everybody and, by seat, what replaces it; None when nobody is told.
+    """
+    projection = _PROJECTIONS.get(type(event))
+    return None if projection is None else projection(before, after, event)
+
+
+def seat_view(room: Room, seat: int | None) -> SeatView:
+    """Return the view of the game from *seat*, the only thing that a bot is given."""
+    assert room.match is not None and room.hand is not None
+    return look(room.match, room.hand, seat)
+
+
+def state(room: Room, seat: int | None, now: float, *, paused: bool = False) -> wire.State:
+    """Return all that *seat* (None: a spectator) may see.
+
+    Args:
+        now: Room time in seconds, for the time left.
+        paused: Whether the table stands still because the store is away.
+    """
+    view = None if room.hand is None else seat_view(room, seat)
+    hand = room.hand
+    turn = room.turn
+    return wire.State(
+        seq=room.seq,
+        phase=room.phase,
+        options=room.options,
+        seats=tuple(_seat_state(s) for s in room.seats),
+        host=room.host,
+        seat=seat,
+        match_no=room.match_no,
+        hand_no=room.match.hand_no if room.match else 0,
+        score=room.match.score if room.match else (0, 0),
+        tricks=hand.tricks if hand else (0, 0),
+        hakem=hand.hakem if hand else None,
+        dealer=hand.dealer if hand else None,
+        trump=SUITS[hand.trump] if hand and hand.trump is not None else None,
+        hand=names(view.hand) if view else (),
+        legal=_legal(view),
+        counts=view.counts if view else (0, 0, 0, 0),
+        table=_table(hand),
+        last_trick=_trick(view.last_trick) if view and view.last_trick else None,
+        turn=(wire.TurnState(turn.seat, turn.action, _left(turn.deadline, now)) if turn else None),
+        may_redeal=bool(view and turn and turn.seat == seat and view.may_refuse),
+        commitment=room.commitment(),
+        result=room.result,
+        winner=room.match.winner if room.match else None,
+        paused=paused,
+    )
+
+
+def _left(deadline: float, now: float) -> float:
+    return round(max(0.0, deadline - now), 1)
+
+
+def _seat_state(seat: Seat | None) -> wire.SeatState | None:
+    if seat is None:
+        return None
+    return wire.SeatState(
+        name=seat.name,
+        kind="bot" if seat.bot else "human",
+        connected=not seat.bot and seat.away_since is None,
+        ready=seat.ready,
+        stand_in=seat.stand_in,
+        level=seat.level if seat.bot else None,
+    )
+
+
+def _legal(view: SeatView | None) -> tuple[str, ...]:
+    return names(view.legal) if view else ()
+
+
+def _trick(trick: Trick) -> wire.TrickState:
+    return wire.TrickState(trick.leader, tuple(NAMES[c] for c in trick.cards), trick.winner)
+
+
+def _table(hand: Hand | None) -> wire.TrickState | None:
+    if hand is None or hand.phase != "play":
+        return None
+    return wire.TrickState(hand.leader, tuple(NAMES[c] for c in hand.trick))
+
+
+# --- events -------------------------------------------------------------------------------
+
+
+def _seated(before: Room, after: Room, event: e.Seated) -> Told:
+    return wire.PlayerJoined(after.seq, event.seat, event.name), None
+
+
+def _returned(before: Room, after: Room, event: e.Returned) -> Told:
+    return wire.PlayerJoined(after.seq, event.seat, after.seat(event.seat).name, back=True), None
+
+
+def _away(before: Room, after: Room, event: e.Away) -> Told:
+    return wire.PlayerLeft(after.seq, event.seat, after.seat(event.seat).name, "away"), None
+
+
+def _vacated(before: Room, after: Room, event: e.Vacated) -> Told:
+    reason = "left" if event.reason == "away" else event.reason
+    return wire.PlayerLeft(after.seq, event.seat, before.seat(event.seat).name, reason), None
+
+
+def _bot_seated(before: Room, after: Room, event: e.BotSeated) -> Told:
+    return wire.BotJoined(after.seq, event.seat, event.name, event.level), None
+
+
+def _stood_in(before: Room, after: Room, event: e.StoodIn) -> Told:
+    seat = after.seat(event.seat)
+    return wire.BotJoined(after.seq, event.seat, seat.name, seat.level, stand_in=True), None
+
+
+def _moved(before: Room, after: Room, event: e.Moved) -> Told:
+    return wire.SeatChanged(after.seq, event.seat, event.to), None
+
+
+def _ready_set(before: Room, after: Room, event: e.ReadySet) -> Told:
+    return wire.PlayerReady(after.seq, event.seat, event.ready), None
+
+
+def _host_set(before: Room, after: Room, event: e.HostSet) -> Told | None:
+    return None if event.seat is None else (wire.HostChanged(after.seq, event.seat), None)
+
+
+def _match_began(before: Room, after: Room, event: e.MatchBegan) -> Told:
+    return wire.MatchStarted(after.seq, after.match_no, after.names, after.commitment()), None
+
+
+def _drawn(before: Room, after: Room, event: e.Drawn) -> Told:
+    cards = tuple(NAMES[card] for card in event.cards)
+    return wire.HakemDrawn(after.seq, event.hakem, event.start_seat, cards, event.swap), None
+
+
+def _hand_began(before: Room, after: Room, event: e.HandBegan) -> Told:
+    assert after.match is not None
+    message = wire.HandStarted(
+        seq=after.seq,
+        hand_no=after.match.hand_no,
+        hakem=event.hakem,
+        dealer=event.dealer,
+        commitment=after.commitment(),
+        redeal_no=event.redeal,
+    )
+    return message, None
+
+
+def _dealt(before: Room, after: Room, event: e.Dealt) -> Told:
+    assert after.hand is not None
+    counts = tuple(mask.bit_count() for mask in after.hand.holding)
+    private: dict[int, wire.Message] = {}
+    for seat, mask in enumerate(after.hand.holding):
+        new = mask & ~_known_before(after, seat) if event.rest else mask
+        if new:
+            private[seat] = wire.CardsDealt(after.seq, names(new), counts)
+    return wire.CardsDealt(after.seq, (), counts), private
+
+
+def _known_before(room: Room, seat: int) -> Mask:
+    """Return the cards that *seat* was told of before the call."""
+    hand = room.hand
+    assert hand is not None
+    if seat != hand.hakem and room.options.deal_visible == "hakem_only":
+        return 0
+    return hands.first_packet(hand, seat)
+
+
+def _turn_began(before: Room, after: Room, event: e.TurnBegan) -> Told:
+    left = _left(event.deadline, after.time)
+    public = wire.Turn(after.seq, event.seat, event.action, left)
+    assert after.hand is not None
+    if after.seat(event.seat).bot:
+        return public, None
+    if event.action == "play":
+        legal = names(hands.legal(after.hand, event.seat))
+        return public, {event.seat: wire.Turn(after.seq, event.seat, "play", left, legal)}
+    may = hands.may_refuse(after.hand, after.options)
+    mine = wire.Turn(after.seq, event.seat, event.action, left, tuple(SUITS), may)
+    return public, {event.seat: mine}
+
+
+def _trumped(before: Room, after: Room, event: e.Trumped) -> Told:
+    return wire.TrumpChosen(after.seq, event.seat, SUITS[event.suit], event.auto), None
+
+
+def _played(before: Room, after: Room, event: e.Played) -> Told:
+    return wire.CardPlayed(after.seq, event.seat, NAMES[event.card], event.auto), None
+
+
+def _trick_taken(before: Room, after: Room, event: e.TrickTaken) -> Told:
+    assert after.hand is not None
+    return wire.TrickWon(after.seq, event.seat, after.hand.tricks), None
+
+
+def _hand_ended(before: Room, after: Room, event: e.HandEnded) -> Told:
+    result = after.result
+    assert result is not None
+    message = wire.HandOver(
+        seq=after.seq,
+        winner=result.winner,
+        tricks=result.tricks,
+        points=result.points,
+        kot=result.kot,
+        score=result.score,
+        next_hakem=result.next_hakem,
+        proof=proof(before),
+    )
+    return message, None
+
+
+def _match_ended(before: Room, after: Room, event: e.MatchEnded) -> Told:
+    assert after.match is not None
+    return wire.MatchOver(after.seq, event.winner, after.match.score), None
+
+
+def _spoken(before: Room, after: Room, event: e.Spoken) -> Told:
+    return wire.Said(after.seq, event.seat, after.seat(event.seat).name, event.text), None
+
+
+_PROJECTIONS: dict[type, Callable[[Room, Room, Any], Told | None]] = {
+    e.Seated: _seated,
+    e.Returned: _returned,
+    e.Away: _away,
+    e.Vacated: _vacated,
+    e.BotSeated: _bot_seated,
+    e.StoodIn: _stood_in,
+    e.Moved: _moved,
+    e.ReadySet: _ready_set,
+    e.HostSet: _host_set,
+    e.MatchBegan: _match_began,
+    e.Drawn: _drawn,
+    e.HandBegan: _hand_began,
+    e.Dealt: _dealt,
+    e.TurnBegan: _turn_began,
+    e.Trumped: _trumped,
+    e.Played: _played,
+    e.TrickTaken: _trick_taken,
+    e.HandEnded: _hand_ended,
+    e.MatchEnded: _match_ended,
+    e.Spoken: _spoken,
+}

@@ -1,0 +1,1 @@
+"""The store: where rooms live. Redis protocol only, embedded or shared."""

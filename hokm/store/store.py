@@ -1,0 +1,88 @@
+"""What the program asks of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Protocol
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+
+
+class StoreAway(Exception):  # noqa: N818 - a state of the store, not a fault of the program
+    """The store cannot be reached, or did not answer in time.
+
+    Whether it did what it was asked is not known. The caller asks again later: all that this
+    protocol offers may be repeated.
+    """
+
+
+class Entry(Struct, frozen=True):
+    """One record for the log of one room.
+
+    Attributes:
+        epoch: Of the claim under which it is written.
+        position: Records that the log must hold before it.
+        record: The record.
+        snapshot: If given, replaces the room's snapshot and empties its log; the position need not
+            fit then.
+        hands: Finished hands for the room's history.
+    """
+
+    room: str
+    epoch: int
+    position: int
+    record: bytes
+    snapshot: bytes | None = None
+    hands: tuple[bytes, ...] = ()
+
+
+class Verdict(Enum):
+    """What became of an entry."""
+
+    DONE = 0  # it is stored, now or by an earlier try
+    LOST = 1  # the room has another owner: it is dropped
+    GAP = 2  # the store has lost the end of the log: to be sent again with a snapshot
+
+
+class Claimed(Struct, frozen=True):
+    """A room as the store holds it, and the claim on it.
+
+    Attributes:
+        epoch: Writes with a lower one are refused from now on.
+        position: Records written since the room was made.
+        records: Those since the snapshot, oldest first.
+    """
+
+    epoch: int
+    position: int
+    snapshot: bytes
+    records: tuple[bytes, ...]
+
+
+class Store(Protocol):
+    """A store. Each method fails with `StoreAway` while the store cannot be reached."""
+
+    async def create(self, room: str, snapshot: bytes) -> bool:
+        """Make a room; False when there is one by that code already."""
+
+    async def claim(self, room: str, owner: str) -> Claimed | None:
+        """Become the owner of a room and read it; None when there is no such room.
+
+        Args:
+            owner: Who claims, for people who look.
+        """
+
+    def commit(self, entries: Sequence[Entry]) -> Deferred[list[Verdict]]:
+        """Write entries in one call; the verdicts come in their order.
+
+        Entries of different rooms do not affect each other. Without entries it asks whether the
+        store answers.
+        """
+
+    async def hands(self, room: str) -> list[bytes] | None:
+        """Return the finished hands of a room, oldest first; None when there is no such room."""
+
+    def close(self) -> None:
+        """Let go of the store."""

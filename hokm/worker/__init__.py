@@ -1,0 +1,1 @@
+"""A worker process: hosts rooms, and speaks with their players, the store and the supervisor."""

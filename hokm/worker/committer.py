@@ -1,0 +1,193 @@
+"""Group commit: all tables' steps of one reactor turn go to the store in one call, in order.
+
+One call is under way at a time; what is decided meanwhile is the next one. A step is released
+once the store has it. While the store is away nothing is released and nothing is lost: the same
+entries are sent again until it is back, and it knows by their positions which of them it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+from prometheus_client import Counter
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hokm.metrics import Metrics
+from hokm.room.state import freeze
+from hokm.store.store import Store, StoreAway, Verdict
+from hokm.worker.step import Recipient, Step
+from hokm.worker.table import Table
+
+_log = Logger()
+
+BATCH_ENTRIES: Final = 512  # one script call blocks the store for a few ms at most
+RETRY_SECONDS: Final = 0.2  # the store's circuit breaker makes a try cheap while it is away
+
+
+class Committer:
+    """Stores steps and releases them.
+
+    Attributes:
+        away: Whether the store did not answer the last call.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: IReactorTime,
+        metrics: Metrics,
+        on_lost: Callable[[Table], None],
+        on_away: Callable[[], None],
+        on_back: Callable[[], None],
+    ) -> None:
+        """Make a committer with nothing to do.
+
+        Args:
+            on_lost: A table has another owner; its steps are forgotten.
+            on_away: The store went away.
+            on_back: The store answers again.
+        """
+        self.away = False
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._on_lost = on_lost
+        self._on_away = on_away
+        self._on_back = on_back
+        self._waiting: list[Step] = []
+        self._flying: list[Step] = []
+        self._busy = False  # whether a call is under way
+        self._due = False  # whether a flush is due, at the end of this turn or later
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing waits to be stored or released."""
+        return not (self._waiting or self._flying)
+
+    def submit(self, step: Step) -> None:
+        """Take a step; what has nothing to store and nothing to wait for is released at once."""
+        if step.entry is None and not step.table.pending:
+            self._release((step,))
+            return
+        step.table.pending += 1
+        self._waiting.append(step)
+        self._flush_after(0.0)
+
+    def check(self) -> None:
+        """Find out whether the store answers, if nothing else is asking it."""
+        if not self._busy and not self._due:
+            self._flush(ask=True)
+
+    def forget(self, table: Table) -> None:
+        """Drop all steps of *table*, which this worker does not own any more."""
+        for steps in (self._waiting, self._flying):
+            steps[:] = [step for step in steps if step.table is not table]
+        table.pending = 0
+
+    def _flush_after(self, seconds: float) -> None:
+        if not (self._busy or self._due):
+            self._due = True
+            self._clock.callLater(seconds, self._flush)
+
+    def _flush(self, ask: bool = False) -> None:
+        """Send what waits; an empty call where the store itself is the question."""
+        self._due = False
+        self._flying = self._waiting[:BATCH_ENTRIES]
+        del self._waiting[:BATCH_ENTRIES]
+        # The verdicts' order is that of these; `forget` may take steps out of those in flight.
+        sent = [step for step in self._flying if step.entry is not None]
+        if not sent and not (ask or self.away):
+            self._land([])
+            return
+        self._busy = True
+        entries = [step.entry for step in sent if step.entry is not None]
+        began = self._clock.seconds()
+        done = self._store.commit(entries)
+        done.addCallbacks(self._stored, self._failed, callbackArgs=(sent, began))
+        done.addErrback(lambda f: _log.failure("the release of a commit failed", f))
+
+    def _stored(self, verdicts: Sequence[Verdict], sent: Sequence[Step], began: float) -> None:
+        self._busy = False
+        if sent:
+            self._metrics.commits.inc()
+            self._metrics.commit_time.observe(self._clock.seconds() - began)
+        behind: list[Step] = []
+        for step, verdict in zip(sent, verdicts, strict=True):
+            if verdict is Verdict.GAP:
+                behind.append(step)
+            elif verdict is Verdict.LOST and step in self._flying:
+                self.forget(step.table)
+                self._on_lost(step.table)
+        self._land(behind)
+        if self.away:
+            self.away = False
+            self._on_back()
+
+    def _failed(self, failure: Failure) -> None:
+        """Keep all for another try: whether the store did it is not known, and need not be."""
+        self._busy = False
+        self._waiting[:0] = self._flying
+        self._flying = []
+        if not failure.check(StoreAway):
+            _log.failure("the store refused a commit", failure)
+        if not self.away:
+            self.away = True
+            self._on_away()
+        self._flush_after(RETRY_SECONDS)
+
+    def _land(self, behind: Sequence[Step]) -> None:
+        """Release what flew, but for the tables that the store has lost the last records of.
+
+        Those go again, the first step of each with a snapshot, from which the store goes on.
+        """
+        again = {step.table for step in behind}
+        landed = [step for step in self._flying if step.table not in again]
+        held = [step for step in self._flying if step.table in again]
+        self._flying = []
+        for step in held:
+            if step.entry is not None and step.table in again:
+                again.remove(step.table)
+                step.entry = replace(step.entry, snapshot=freeze(step.room))
+        self._waiting[:0] = held
+        for step in landed:
+            step.table.pending -= 1
+        self._release(landed)
+        if self._waiting:
+            self._flush_after(0.0)
+
+    def _release(self, steps: Sequence[Step]) -> None:
+        """Send what *steps* hold, to each connection at once."""
+        dirty: dict[Recipient, None] = {}
+        now = self._clock.seconds()
+        for step in steps:
+            for recipient, output in step.outputs:
+                recipient.put(output)
+                dirty[recipient] = None
+            if step.asked is not None:
+                self._metrics.response_time.observe(now - step.asked)
+            for what, value in step.counts:
+                self._count(what, value)
+        for recipient in dirty:
+            recipient.flush()
+
+    def _count(self, what: str, value: float | str) -> None:
+        metrics = self._metrics
+        if isinstance(value, str):
+            metrics.messages_refused.labels(value).inc()
+        elif what == "game_seconds":
+            metrics.game_duration.observe(value)
+        else:
+            _COUNTERS[what](metrics).inc(value)
+
+
+_COUNTERS: Final[dict[str, Callable[[Metrics], Counter]]] = {
+    "joins": lambda metrics: metrics.player_joins,
+    "plays": lambda metrics: metrics.plays,
+    "games_created": lambda metrics: metrics.games_created,
+    "games_completed": lambda metrics: metrics.games_completed,
+}

@@ -1,0 +1,205 @@
+"""A player's connection: bytes become commands here, and what a table puts becomes bytes."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from hokm import wire
+from hokm.config import WorkerSettings
+from hokm.connection import Connection, text_frame
+from hokm.room.state import Chance
+from hokm.worker.limits import Bucket
+from hokm.worker.step import Ending, Probe
+
+BAD_MESSAGE_TOKENS: Final = 5.0  # of the bucket; so much does a message that is none cost
+SYNC_TOKENS: Final = 5.0  # the dearest answer there is
+PROOF_BYTES: Final = 8
+
+
+class Tables(Protocol):
+    """Where a player's commands go: the host."""
+
+    def receive(self, player: Player, command: wire.Command) -> bool:
+        """Hand a command to the player's table; False, and nothing done, when it cannot wait."""
+
+    def confirm(self, player: Player) -> None:
+        """Hear that the player has received his welcome."""
+
+    def gone(self, player: Player) -> None:
+        """Hear that the connection is closed."""
+
+    def refused(self, code: str) -> None:
+        """Count a message that was refused before it came to a table."""
+
+    def wrong_join(self, player: Player) -> bool:
+        """Note a guess at a room or token; False when the address has used up its guesses."""
+
+    def may_guess(self, player: Player) -> bool:
+        """Say whether the address may try to join."""
+
+
+class Player:
+    """One connection, from its first byte to its last.
+
+    Attributes:
+        room_code: The room that its URL names.
+        seat: Its seat; None before it has one and for a spectator.
+        dismissed: Whether it has lost its place at the table.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_bucket",
+        "_chance",
+        "_clock",
+        "_connection",
+        "_deadline",
+        "_ending",
+        "_most_refusals",
+        "_out",
+        "_patience",
+        "_probing",
+        "_proof",
+        "_tables",
+        "dismissed",
+        "room_code",
+        "seat",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        room_code: str,
+        tables: Tables,
+        clock: IReactorTime,
+        chance: Chance,
+        settings: WorkerSettings,
+    ) -> None:
+        self.room_code = room_code
+        self.seat: int | None = None
+        self.dismissed = False
+        self._connection = connection
+        self._tables = tables
+        self._clock = clock
+        self._chance = chance
+        self._bucket = Bucket(settings.messages_per_second, settings.burst, clock.seconds())
+        self._most_refusals = settings.burst  # in a row, until the connection is closed
+        self._patience = self._most_refusals
+        self._asked = False  # whether a join was handed on
+        self._probing = False
+        self._proof: bytes | None = None  # payload of the ping whose answer is waited for
+        self._out: list[bytes] = []
+        self._ending: Ending | None = None
+        self._deadline: IDelayedCall | None = clock.callLater(settings.join_seconds, self._late)
+
+    @property
+    def peer(self) -> str:
+        """The player's address."""
+        return self._connection.peer
+
+    # --- from the connection --------------------------------------------------------------
+
+    def on_open(self) -> None:
+        """Hear that the WebSocket is open; the time for `join` runs from the TCP accept on."""
+
+    def on_text(self, payload: bytes) -> None:
+        """Take one text message."""
+        try:
+            command = wire.decode(payload)
+        except wire.BadMessage as bad:
+            if self._may(BAD_MESSAGE_TOKENS, bad.id):
+                self._refuse(bad.id, "bad_message", bad.reason)
+            return
+        if not self._may(SYNC_TOKENS if type(command) is wire.Sync else 1.0, command.id):
+            return
+        if self._asked or self._may_join(command):
+            if not self._tables.receive(self, command):
+                self._refuse(command.id, "rate_limited")
+
+    def on_pong(self, payload: bytes) -> None:
+        """Take the answer to a ping."""
+        if self._proof is not None and payload == self._proof:
+            self._proof = None
+            self._tables.confirm(self)
+
+    def on_closed(self, code: int | None, clean: bool) -> None:
+        """Hear that the connection is closed."""
+        self._stop_waiting()
+        self._tables.gone(self)
+
+    def _late(self) -> None:
+        self._deadline = None
+        self._connection.close(wire.POLICY, "no join in time")
+
+    def _may(self, tokens: float, id: int | None) -> bool:
+        """Charge a message; refuse it, and at last the connection, when there are too many."""
+        if self._bucket.take(self._clock.seconds(), tokens):
+            self._patience = self._most_refusals
+            return True
+        self._patience -= 1
+        if self._patience < 0:
+            self._connection.close(wire.POLICY, "too fast")
+        else:
+            self._refuse(id, "rate_limited")
+        return False
+
+    def _may_join(self, command: wire.Command) -> bool:
+        if type(command) is not wire.Join:
+            self._refuse(command.id, "not_joined")
+            return False
+        if not self._tables.may_guess(self):
+            self._refuse(command.id, "rate_limited")
+            self._connection.close(wire.POLICY, "too many wrong joins")
+            return False
+        self._stop_waiting()
+        self._asked = True
+        return True
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, id: int | None, code: str, message: str | None = None) -> None:
+        self._tables.refused(code)
+        self._connection.send(text_frame(wire.encode(wire.error(id, code, message))))
+
+    # --- from the table -------------------------------------------------------------------
+
+    def put(self, output: bytes | Probe | Ending) -> None:
+        """Take what the next `flush` is to do."""
+        if isinstance(output, bytes):
+            self._out.append(output)
+        elif isinstance(output, Ending):
+            self._ending = output
+        else:
+            self._probing = True
+
+    def flush(self) -> None:
+        """Send what was put."""
+        out, self._out = self._out, []
+        if out:
+            self._connection.send(out[0] if len(out) == 1 else b"".join(out))
+        if self._probing:
+            self._probing = False
+            self._proof = self._chance.randbytes(PROOF_BYTES)
+            self._connection.ping(self._proof)
+        if self._ending is not None:
+            self._connection.close(self._ending.code, self._ending.reason)
+
+    def admit(self, seat: int | None) -> None:
+        """Be a player on *seat* from now on, or (None) a spectator."""
+        self.seat = seat
+
+    def dismiss(self) -> None:
+        """Belong to the table no more: what still arrives is ignored."""
+        self.dismissed = True
+
+    def turned_away(self, code: str) -> None:
+        """Hear that the `join` was refused, by which of `wire.ERRORS`."""
+        self._asked = False
+        if code in ("bad_token", "no_such_room") and not self._tables.wrong_join(self):
+            self._ending = Ending(wire.POLICY, "too many wrong joins")

@@ -1,0 +1,76 @@
+"""A step: what one decision of a table waits to have stored, and what it releases then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from hokm.room.state import Room
+from hokm.store.store import Entry
+
+if TYPE_CHECKING:
+    from hokm.worker.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The close of a connection, after all that was to be sent before it."""
+
+    code: int
+    reason: str
+
+
+class Probe:
+    """A ping after all that was to be sent before it; its answer is a `confirm` to the table."""
+
+
+class Recipient(Protocol):
+    """A connection as a table sees it.
+
+    Attributes:
+        seat: Its seat; None for a spectator's, and before it has one.
+        dismissed: Whether it has lost its place at the table.
+    """
+
+    seat: int | None
+    dismissed: bool
+
+    def put(self, output: bytes | Probe | Ending) -> None:
+        """Take what the next `flush` is to do: send frames, ping, close; in this order."""
+
+    def flush(self) -> None:
+        """Do what was put."""
+
+    def admit(self, seat: int | None) -> None:
+        """Be a player on *seat* from now on, or (None) a spectator."""
+
+    def dismiss(self) -> None:
+        """Belong to the table no more: what still arrives is ignored."""
+
+    def turned_away(self, code: str) -> None:
+        """Hear that the `join` was refused, by which of `wire.ERRORS`."""
+
+
+Output: TypeAlias = tuple[Recipient, bytes | Probe | Ending]
+Tally: TypeAlias = tuple[str, float | str]  # what, and how much; or ("refused", the code)
+
+
+@dataclass(eq=False, slots=True)
+class Step:
+    """What one decision leads to.
+
+    Attributes:
+        table: Whose decision it is.
+        room: The room after it, for a snapshot should the store have lost what came before.
+        entry: For the store; None where nothing happened that is to be kept.
+        outputs: What is sent once it is stored, in order.
+        counts: What is counted then: see `Tally`.
+        asked: When the command came, in seconds of the worker's clock; None for the room's own.
+    """
+
+    table: Table
+    room: Room
+    entry: Entry | None
+    outputs: list[Output]
+    counts: list[Tally] = field(default_factory=list)
+    asked: float | None = None

@@ -1,0 +1,293 @@
+"""A table: a room and the connections to it. Commands become decisions here, decisions steps.
+
+A decision is made on the newest room, which may not be stored yet; what it says is sent when it
+is (`hokm.worker.committer`). A decision that has nothing to store waits behind those that have.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from hokm import wire
+from hokm.room import clock as room_time
+from hokm.room import events as e
+from hokm.room import room as rooms
+from hokm.room.effects import Count, Keep
+from hokm.room.state import Chance, Room, freeze
+from hokm.store.store import Entry
+from hokm.worker.roomclock import RoomClock
+from hokm.worker.seating import Seating
+from hokm.worker.step import Ending, Output, Recipient, Step, Tally
+
+_log = Logger()
+
+SNAPSHOT_RECORDS: Final = 100  # a fold of 100 records costs a few ms; a snapshot less than 0.1 ms
+INBOX_COMMANDS: Final = 1000  # of all connections together, while the table stands still
+RETRY_SECONDS: Final = 1.0  # before time is let pass again after a fault of ours
+
+
+class Keeper(Protocol):
+    """Where a table's steps go: the committer."""
+
+    def submit(self, step: Step) -> None:
+        """Store *step*, then release it; steps of one table are released in order."""
+
+
+class Table:
+    """One room of this worker.
+
+    Attributes:
+        code: Room code.
+        room: The room as decided last.
+        pending: Steps that were submitted and are not released yet.
+    """
+
+    def __init__(
+        self,
+        *,
+        room: Room,
+        epoch: int,
+        position: int,
+        keeper: Keeper,
+        clock: IReactorTime,
+        chance: Chance,
+        max_watchers: int,
+    ) -> None:
+        """Make a table that stands still until `resume`.
+
+        Args:
+            room: As read from the store.
+            epoch: Of this worker's claim.
+            position: Records in the store.
+            max_watchers: Spectators that are let in.
+        """
+        self.code = room.code
+        self.room = room
+        self.pending = 0
+        self.seating = Seating()
+        self._epoch = epoch
+        self._position = position
+        self._fresh = 0  # records since the last snapshot
+        self._keeper = keeper
+        self._clock = clock
+        self._chance = chance
+        self._max_watchers = max_watchers
+        self._time = RoomClock(clock, room.time)
+        self._held = True
+        self._inbox: deque[tuple[Recipient, wire.Command | rooms.Confirm]] = deque()
+        self._alone_since: float | None = clock.seconds()
+        self._alarm: IDelayedCall | None = None
+
+    # --- commands -------------------------------------------------------------------------
+
+    def receive(self, sender: Recipient, command: wire.Command) -> bool:
+        """Take a command; False, and nothing done, when too many wait already."""
+        if not self._held:
+            self._decide(sender, command)
+        elif len(self._inbox) < INBOX_COMMANDS:
+            self._inbox.append((sender, command))
+        else:
+            return False
+        return True
+
+    def lost(self, recipient: Recipient) -> None:
+        """Hear that a connection is gone."""
+        if not self.seating.holds(recipient):
+            return
+        self.seating.remove(recipient)
+        if not self._held:
+            self._note_absent()
+        self._mind_time()
+
+    def confirm(self, recipient: Recipient) -> None:
+        """Hear that a player has what he was sent with his welcome: his new token."""
+        if self._held:
+            self._inbox.append((recipient, rooms.Confirm()))
+        elif recipient.seat is not None and self.seating.holds(recipient):
+            self._decide_own(rooms.Confirm(), recipient.seat)
+
+    def _note_absent(self) -> None:
+        """Let the room know of seats whose connection is gone."""
+        for number, seat in enumerate(self.room.seats):
+            if seat is not None and seat.present and not self.seating.connected(number):
+                self._decide_own(rooms.Lost(), number)
+
+    # --- standing still -------------------------------------------------------------------
+
+    def hold(self, notice: wire.Notice | None = None) -> None:
+        """Stand still: commands wait, time does too."""
+        self._held = True
+        self._mind_time()
+        if notice is not None:
+            self._notify(notice)
+
+    def resume(self, notice: wire.Notice | None = None) -> None:
+        """Go on, with the commands that came meanwhile first."""
+        if notice is not None:
+            self._notify(notice)
+        self._held = False
+        self._note_absent()
+        while self._inbox and not self._held:
+            sender, command = self._inbox.popleft()
+            if isinstance(command, rooms.Confirm):
+                self.confirm(sender)
+            else:
+                self._decide(sender, command)
+        self._mind_time()
+
+    def _notify(self, notice: wire.Notice) -> None:
+        """Tell everybody at once: a notice is no part of the log and waits for nothing."""
+        for recipient, output in self.seating.to_all(notice):
+            recipient.put(output)
+            recipient.flush()
+
+    def end(self, ending: Ending) -> list[Recipient]:
+        """Give the table up: returns its connections, told *ending* and not flushed yet."""
+        self._held = True
+        self._inbox.clear()
+        self._time.stop()
+        self._set_alarm(None)
+        everybody = list(self.seating)
+        for recipient in everybody:
+            self.seating.remove(recipient)
+            recipient.dismiss()
+            recipient.put(ending)
+        return everybody
+
+    def deserted_for(self) -> float:
+        """Return for how many seconds nobody was connected and nothing waited."""
+        if self._alone_since is None or self.pending or self._inbox:
+            return 0.0
+        return self._clock.seconds() - self._alone_since
+
+    # --- decisions ------------------------------------------------------------------------
+
+    def _decide(self, sender: Recipient, command: wire.Command) -> None:
+        asked = self._clock.seconds()
+        seat = sender.seat
+        try:
+            if isinstance(command, wire.Join):
+                self._check_join(sender, command)
+                seat = None
+            elif not self.seating.holds(sender):
+                if sender.dismissed:
+                    return  # sent before the seat was taken over or given up
+                raise rooms.Refused("not_joined")
+            outcome = rooms.advance(self.room, seat, command, self._time.now(), self._chance)
+        except rooms.Refused as refusal:
+            self._refuse(sender, command, refusal.code, asked)
+        except Exception:
+            _log.failure("table {code}: a command failed", code=self.code)
+            self._submit(None, [(sender, Ending(wire.FAILED, "internal error"))])
+        else:
+            self._go_on(outcome, sender, wire.Ok(command.id), asked)
+            if isinstance(command, wire.Join | wire.Leave):
+                self._mind_time()
+
+    def _check_join(self, sender: Recipient, command: wire.Join) -> None:
+        if self.seating.holds(sender):
+            raise rooms.Refused("wrong_phase")
+        if command.role == "spectator" and self.seating.watchers >= self._max_watchers:
+            raise rooms.Refused("room_full")
+
+    def _refuse(self, sender: Recipient, command: wire.Command, code: str, asked: float) -> None:
+        if isinstance(command, wire.Join):
+            sender.turned_away(code)
+        outputs = self.seating.carry_out((), sender, wire.error(command.id, code))
+        self._submit(None, outputs, counts=[("refused", code)], asked=asked)
+
+    def _decide_own(self, command: rooms.Command, seat: int | None) -> None:
+        outcome = rooms.advance(self.room, seat, command, self._time.now(), self._chance)
+        self._go_on(outcome, None, None, None)
+
+    def _go_on(
+        self,
+        outcome: rooms.Outcome,
+        sender: Recipient | None,
+        answer: wire.Message | None,
+        asked: float | None,
+    ) -> None:
+        self.room = outcome.room
+        outputs = self.seating.carry_out(outcome.effects, sender, answer)
+        entry, counts = None, []
+        if outcome.record is not None:
+            hands = tuple(wire.encode(x.hand) for x in outcome.effects if isinstance(x, Keep))
+            counts = [(x.what, x.value) for x in outcome.effects if isinstance(x, Count)]
+            entry = self._entry(outcome.record, hands)
+            self._mind_alarm()
+        self._submit(entry, outputs, counts=counts, asked=asked)
+
+    def _entry(self, record: e.Record, hands: tuple[bytes, ...]) -> Entry:
+        self._fresh += 1
+        snapshot = None
+        if hands or self._fresh >= SNAPSHOT_RECORDS:
+            snapshot = freeze(self.room)
+            self._fresh = 0
+        entry = Entry(
+            room=self.code,
+            epoch=self._epoch,
+            position=self._position,
+            record=e.encode(record),
+            snapshot=snapshot,
+            hands=hands,
+        )
+        self._position += 1
+        return entry
+
+    def _submit(
+        self,
+        entry: Entry | None,
+        outputs: list[Output],
+        *,
+        counts: list[Tally] | None = None,
+        asked: float | None = None,
+    ) -> None:
+        self._keeper.submit(Step(self, self.room, entry, outputs, counts or [], asked))
+
+    # --- time -----------------------------------------------------------------------------
+
+    def _mind_time(self) -> None:
+        """Let time pass while somebody is here to see it."""
+        here = bool(self.seating.players or self.seating.watchers)
+        if here and not self._held:
+            self._time.run()
+        else:
+            self._time.stop()
+        if here:
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = self._clock.seconds()
+        self._mind_alarm()
+
+    def _mind_alarm(self) -> None:
+        """See to it that the room is woken when its next deadline comes, or before that."""
+        due = room_time.deadline(self.room) if self._time.running else None
+        if due is None:
+            if not self._time.running:
+                self._set_alarm(None)
+            return
+        wait = max(0.0, due - self._time.now())
+        alarm = self._alarm
+        # An alarm that comes too early sets itself anew: cheaper than a reset at each play.
+        if alarm is None or alarm.getTime() > self._clock.seconds() + wait:
+            self._set_alarm(wait)
+
+    def _set_alarm(self, wait: float | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = None if wait is None else self._clock.callLater(wait, self._wake)
+
+    def _wake(self) -> None:
+        self._alarm = None
+        due = room_time.deadline(self.room)
+        try:
+            if due is not None and due <= self._time.now():
+                self._decide_own(rooms.Tick(), None)
+            self._mind_alarm()
+        except Exception:
+            _log.failure("table {code}: time cannot pass", code=self.code)
+            self._set_alarm(RETRY_SECONDS)
