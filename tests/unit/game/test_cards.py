@@ -7,6 +7,7 @@ from hokm.game.cards import CARDS
 
 
 def mask(text: str) -> int:
+    """Read a set of cards."""
     return cards.mask_of([CARDS[name] for name in text.split()])
 
 

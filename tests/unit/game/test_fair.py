@@ -21,6 +21,7 @@ DECK = (
 
 
 def key(**changes: object) -> bytes:
+    """Make the published key, or one that differs by *changes*."""
     given = {
         "room": "ABCD2345",
         "hand_no": 3,

@@ -26,6 +26,7 @@ def deck_of(holdings: tuple[tuple[int, ...], ...], hakem: int = 0) -> tuple[int,
 
 
 def begin(options: Options = OPTIONS, hakem: int = 0, deck: tuple[int, ...] = IN_ORDER) -> Hand:
+    """Deal what is dealt before the call."""
     return hands.begin(options, hakem=hakem, dealer=(hakem - 1) % 4, deck=deck)
 
 
@@ -163,9 +164,6 @@ def test_the_table_may_set_what_kots_pay() -> None:
     assert hands.result(replace(over, tricks=(0, 7)), options).points == 5
 
 
-LOW = deck_of(tuple(tuple(13 * suit + rank for rank in range(13)) for suit in range(4)))
-
-
 @pytest.mark.parametrize(
     ("options", "redeals", "may"),
     [
@@ -180,7 +178,7 @@ def test_five_low_cards_may_be_refused_a_few_times(
     options: Options, redeals: int, may: bool
 ) -> None:
     """Only where the table allows it, and only as often as it allows."""
-    hand = hands.begin(options, hakem=0, dealer=3, deck=LOW, redeals=redeals)
+    hand = hands.begin(options, hakem=0, dealer=3, deck=IN_ORDER, redeals=redeals)
     assert hands.may_refuse(hand, options) is may
 
 
@@ -196,7 +194,7 @@ def test_a_ten_is_low_and_a_jack_is_not(top: str, may: bool) -> None:
 def test_nothing_is_refused_after_the_call() -> None:
     """Whoever has named the trump plays the hand."""
     options = Options(redeal="ten_low")
-    hand = hands.begin(options, hakem=0, dealer=3, deck=LOW)
+    hand = hands.begin(options, hakem=0, dealer=3, deck=IN_ORDER)
     assert not hands.may_refuse(hands.call(hand, 0), options)
 
 

@@ -16,6 +16,7 @@ from hokm.game.variant import Options
 
 
 def stream(number: int) -> fair.Stream:
+    """Begin one of many streams."""
     return fair.Stream(number.to_bytes(32, "big"))
 
 

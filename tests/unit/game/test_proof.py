@@ -13,6 +13,7 @@ SEEDS = ("ab" * 16, "", "cd" * 16, "")
 
 
 def prove(options: Options, *, hand_no: int = 1, redeals: int = 0, number: int = 0) -> Proof:
+    """Deal honestly from root *number*, and say how."""
     secret = fair.secret(number.to_bytes(32, "big"), hand_no)
 
     def stream(purpose: fair.Purpose, redeal_no: int = 0) -> fair.Stream:

@@ -1,0 +1,170 @@
+"""The store over the Redis protocol, embedded or shared alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from random import Random
+from typing import Any, Final
+
+from twisted.application.internet import ClientService, backoffPolicy
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from hokm.store.address import Address
+from hokm.store.breaker import Breaker
+from hokm.store.resp import Argument, ReplyError, RespConnection, RespFactory
+from hokm.store.store import Claimed, Entry, StoreAway, Verdict
+
+TIMEOUT_SECONDS: Final = 1.0  # of a call; a live store answers in 0.2 ms (p50), 3 ms when loaded
+_RECONNECT: Final = {"initialDelay": 0.05, "maxDelay": 1.0, "factor": 1.5}
+_VERDICTS: Final = tuple(Verdict)
+
+
+class _Script:
+    """A script of this package, known to the store by its hash."""
+
+    def __init__(self, name: str) -> None:
+        self._text = files("hokm.store").joinpath(name).read_text()
+        self._sha: str | None = None
+
+    def call(self, connection: RespConnection, *arguments: Argument) -> Deferred[Any]:
+        """Run the script; a store that has forgotten it is told it again."""
+        if self._sha is None:
+            return self._load(connection, arguments)
+
+        def again(failure: Failure) -> Any:
+            if isinstance(failure.value, ReplyError) and str(failure.value).startswith("NOSCRIPT"):
+                return self._load(connection, arguments)
+            return failure
+
+        return connection.call("EVALSHA", self._sha, *arguments).addErrback(again)
+
+    def _load(self, connection: RespConnection, arguments: Sequence[Argument]) -> Deferred[Any]:
+        def loaded(sha: bytes) -> Deferred[Any]:
+            self._sha = sha.decode()
+            return connection.call("EVALSHA", self._sha, *arguments)
+
+        return connection.call("SCRIPT", "LOAD", self._text).addCallback(loaded)
+
+
+class RedisStore:
+    """`hokm.store.store.Store` on a Redis or Valkey server."""
+
+    def __init__(
+        self,
+        *,
+        address: Address,
+        reactor: Any,
+        random: Random,
+        ttl_seconds: int,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> None:
+        """Make a store that connects at once, and again whenever the connection is lost.
+
+        Args:
+            random: Spreads the reconnects of many processes.
+            ttl_seconds: A room that nobody uses for so long is forgotten.
+            timeout: Seconds that a call may take.
+        """
+        self.address = address
+        self._clock: IReactorTime = reactor
+        self._ttl = ttl_seconds
+        self._breaker = Breaker()
+        self._factory = RespFactory(address=address, clock=reactor, timeout=timeout)
+        self._commit = _Script("commit.lua")
+        self._claim = _Script("claim.lua")
+        pause = backoffPolicy(jitter=lambda: random.uniform(0, 0.05), **_RECONNECT)
+        endpoint = (
+            UNIXClientEndpoint(reactor, address.path, timeout=timeout)
+            if address.path is not None
+            else HostnameEndpoint(reactor, address.host, address.port, timeout=timeout)
+        )
+        self._service = ClientService(endpoint, self._factory, retryPolicy=pause, clock=reactor)
+        self._service.startService()
+
+    @property
+    def up(self) -> bool:
+        """Whether the store answered the last call."""
+        return not self._breaker.open and self._factory.connection is not None
+
+    async def create(self, room: str, snapshot: bytes) -> bool:
+        """Make a room; False when there is one by that code already."""
+        key = _prefix(room) + "snap"
+        made = await self._ask(lambda c: c.call("SET", key, snapshot, "NX", "EX", self._ttl))
+        return made is not None
+
+    async def claim(self, room: str, owner: str) -> Claimed | None:
+        """Become the owner of a room and read it; None when there is no such room."""
+        keys = [_prefix(room) + name for name in ("owner", "snap", "log", "hands")]
+        found = await self._ask(
+            lambda c: self._claim.call(c, len(keys), *keys, owner, self._ttl)
+        )
+        if found is None:
+            return None
+        epoch, position, snapshot, records = found
+        return Claimed(epoch, position, snapshot, tuple(records))
+
+    def commit(self, entries: Sequence[Entry]) -> Deferred[list[Verdict]]:
+        """Write entries in one call; the verdicts come in their order."""
+        if not entries:
+            return self._ask(lambda c: c.call("PING")).addCallback(lambda _: [])
+        arguments: list[Argument] = [0, self._ttl]
+        for entry in entries:
+            arguments += (
+                _prefix(entry.room),
+                entry.epoch,
+                entry.position,
+                entry.record,
+                entry.snapshot or b"",
+                len(entry.hands),
+                *entry.hands,
+            )
+        answer = self._ask(lambda c: self._commit.call(c, *arguments))
+        return answer.addCallback(lambda verdicts: [_VERDICTS[n] for n in verdicts])
+
+    async def hands(self, room: str) -> list[bytes] | None:
+        """Return the finished hands of a room, oldest first; None when there is no such room."""
+        prefix = _prefix(room)
+        if not await self._ask(lambda c: c.call("EXISTS", prefix + "snap")):
+            return None
+        found: list[bytes] = await self._ask(lambda c: c.call("LRANGE", prefix + "hands", 0, -1))
+        return found
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._service.stopService()
+
+    def _ask(self, call: Callable[[RespConnection], Deferred[Any]]) -> Deferred[Any]:
+        """Make a call, unless the breaker is open."""
+        now = self._clock.seconds()
+        if not self._breaker.admit(now):
+            return fail(StoreAway("the store does not answer"))
+        connection = self._factory.connection
+        if connection is None:
+            self._breaker.failed(now)
+            return fail(StoreAway("not connected"))
+        return call(connection).addCallbacks(self._answered, self._unanswered)
+
+    def _answered(self, answer: Any) -> Any:
+        self._breaker.succeeded()
+        return answer
+
+    def _unanswered(self, failure: Failure) -> Failure:
+        if isinstance(failure.value, StoreAway):
+            self._breaker.failed(self._clock.seconds())
+        elif isinstance(failure.value, ReplyError) and _is_passing(str(failure.value)):
+            self._breaker.failed(self._clock.seconds())
+            return Failure(StoreAway(str(failure.value)))
+        return failure
+
+
+def _prefix(room: str) -> str:
+    return f"hokm:{{{room}}}:"
+
+
+def _is_passing(error: str) -> bool:
+    """Say whether the server itself says that it cannot serve now, and may soon."""
+    return error.split(" ", 1)[0] in ("LOADING", "BUSY", "MASTERDOWN", "READONLY", "MISCONF", "OOM")

@@ -1,0 +1,154 @@
+"""The hot way to the store: one connection, RESP by hiredis, one write per call.
+
+A command of txredisapi costs ~100 µs of CPU (measured), more than a whole play; this ~6 µs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import hiredis
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hokm.store.address import Address
+from hokm.store.store import StoreAway
+
+_log = Logger()
+
+Argument = bytes | str | int
+ReplyError = hiredis.ReplyError
+
+
+class RespConnection(Protocol):
+    """One connection; a call that is not answered in time breaks it off."""
+
+    def __init__(self, *, address: Address, clock: IReactorTime, timeout: float) -> None:
+        """Make a connection that logs in as soon as it is made.
+
+        Args:
+            timeout: Seconds until an answer must be there.
+        """
+        self._address = address
+        self._clock = clock
+        self._timeout = timeout
+        self._reader = hiredis.Reader()
+        self._pending: deque[Deferred[Any]] = deque()
+        self._alarm: IDelayedCall | None = None
+        self.on_ready: Callable[[RespConnection], None] = _nothing
+        self.on_lost: Callable[[RespConnection], None] = _nothing
+
+    def call(self, *arguments: Argument) -> Deferred[Any]:
+        """Send one command.
+
+        Returns:
+            Fires with the answer. Fails with `StoreAway` when none came, with `ReplyError` when
+            the store refused.
+        """
+        if self.transport is None or not self.connected:
+            return fail(StoreAway("not connected"))
+        answer: Deferred[Any] = Deferred()
+        self._pending.append(answer)
+        if self._alarm is None:
+            self._alarm = self._clock.callLater(self._timeout, self._late)
+        self.transport.write(hiredis.pack_command(arguments))
+        return answer
+
+    def connectionMade(self) -> None:
+        """Log in and choose the database."""
+        greeting = []
+        if self._address.password is not None:
+            user = (self._address.user,) if self._address.user else ()
+            greeting.append(self.call("AUTH", *user, self._address.password))
+        if self._address.database:
+            greeting.append(self.call("SELECT", self._address.database))
+        greeting.append(self.call("PING"))
+        for answer in greeting[:-1]:
+            answer.addErrback(self._refused)
+        greeting[-1].addCallbacks(lambda _: self.on_ready(self), self._refused)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand answers to those who wait for them, in order."""
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            if not self._pending:
+                self.abort()
+                return
+            waiting = self._pending.popleft()
+            self._mind_alarm()
+            if isinstance(reply, ReplyError):
+                waiting.errback(reply)
+            else:
+                waiting.callback(reply)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell all who wait that nothing more will come."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        self.on_lost(self)
+        pending, self._pending = self._pending, deque()
+        for waiting in pending:
+            waiting.errback(StoreAway("connection lost"))
+
+    def abort(self) -> None:
+        """Break the connection off."""
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+    def _mind_alarm(self) -> None:
+        if self._alarm is None:
+            return
+        if self._pending:
+            self._alarm.reset(self._timeout)
+        else:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _late(self) -> None:
+        self._alarm = None
+        _log.warn("the store does not answer for {seconds} s", seconds=self._timeout)
+        self.abort()
+
+    def _refused(self, failure: Failure) -> None:
+        if not failure.check(StoreAway):
+            _log.error("the store refuses us: {reason}", reason=failure.getErrorMessage())
+        self.abort()
+
+
+def _nothing(connection: RespConnection) -> None:
+    return None
+
+
+class RespFactory(Factory):
+    """Makes connections and knows the one that is up.
+
+    Attributes:
+        connection: The one to use; None while there is none.
+    """
+
+    noisy = False
+
+    def __init__(self, *, address: Address, clock: IReactorTime, timeout: float) -> None:
+        """Make a factory; for the arguments see `RespConnection`."""
+        self.connection: RespConnection | None = None
+        self._make = lambda: RespConnection(address=address, clock=clock, timeout=timeout)
+
+    def buildProtocol(self, addr: object) -> RespConnection:
+        """Make a connection that is used once it has logged in."""
+        made = self._make()
+        made.on_ready = self._use
+        made.on_lost = self._drop
+        return made
+
+    def _use(self, connection: RespConnection) -> None:
+        self.connection = connection
+
+    def _drop(self, connection: RespConnection) -> None:
+        if self.connection is connection:
+            self.connection = None
