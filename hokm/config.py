@@ -26,7 +26,7 @@ _TOKEN_CHARACTERS: Final = 16
 MAX_WORKERS: Final = 256  # far above the cores of any machine: a typing error, not a wish
 
 
-class BadSetting(Exception):  # noqa: N818 - says what is bad, as its siblings do
+class BadSetting(Exception):
     """A setting cannot be used. One line that names it, its source and what is allowed.
 
     The caller prints the line and exits; nothing was started.

@@ -40,7 +40,7 @@ _IN_MEMFD: Final = b"\1"  # or: the body is in the first descriptor
 _KERNEL_FULL: Final = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
 
 
-class ChannelFull(Exception):  # noqa: N818 - says what is the case, as its siblings do
+class ChannelFull(Exception):
     """The other side has not read for long; the message was not queued.
 
     The caller treats the other side as hanging.

@@ -14,7 +14,7 @@ from msgspec.msgpack import Decoder
 PROTOCOL: Final = 1  # rises with each change of this file that the other side would misread
 
 
-class WrongProtocol(Exception):  # noqa: N818 - says what is wrong, as its siblings do
+class WrongProtocol(Exception):
     """The other side speaks another version: files of two releases are mixed.
 
     The caller reports the text and ends the worker; to start it again would change nothing.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hokm import wire
 from hokm.game import fair
-from hokm.game.proof import Proof
 from hokm.game.cards import NAMES, SUITS
+from hokm.game.proof import Proof
 from hokm.room.state import Room
 
 

@@ -48,7 +48,9 @@ def parse(url: str) -> Address:
     if parts.scheme == "unix":
         if not parts.path.startswith("/"):
             raise ValueError("must have an absolute path, as unix:///run/valkey.sock")
-        return Address(path=parts.path, user=user, password=password, database=_database(parts.query))
+        return Address(
+            path=parts.path, user=user, password=password, database=_database(parts.query)
+        )
     if parts.scheme != "redis":
         raise ValueError("must begin with redis:// or unix://")
     if not parts.hostname:

@@ -42,7 +42,7 @@ class StateDirError(Exception):
     """The state directory cannot be used. One line that says why; the caller prints it and ends."""
 
 
-class StoreDidNotStart(Exception):  # noqa: N818 - what happened, not what is wrong
+class StoreDidNotStart(Exception):
     """The server program did not come up; its log file says why."""
 
 
@@ -82,9 +82,7 @@ class StateDir:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StateDirError(
-                f"state_dir {self.path} cannot be used: {error.strerror}"
-            ) from None
+            raise StateDirError(f"state_dir {self.path} cannot be used: {error.strerror}") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -99,9 +99,7 @@ class RedisStore:
     async def claim(self, room: str, owner: str) -> Claimed | None:
         """Become the owner of a room and read it; None when there is no such room."""
         keys = [_prefix(room) + name for name in ("owner", "snap", "log", "hands")]
-        found = await self._ask(
-            lambda c: self._claim.call(c, len(keys), *keys, owner, self._ttl)
-        )
+        found = await self._ask(lambda c: self._claim.call(c, len(keys), *keys, owner, self._ttl))
         if found is None:
             return None
         epoch, position, snapshot, records = found

@@ -6,8 +6,8 @@ A command of txredisapi costs ~100 µs of CPU (measured), more than a whole play
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
 import hiredis
 from twisted.internet.defer import Deferred, fail
@@ -56,7 +56,7 @@ class RespConnection(Protocol):
         self._pending.append(answer)
         if self._alarm is None:
             self._alarm = self._clock.callLater(self._timeout, self._late)
-        self.transport.write(hiredis.pack_command(arguments))
+        self.transport.write(hiredis.pack_command(arguments)  # type: ignore[arg-type] # the stub means any length)
         return answer
 
     def connectionMade(self) -> None:
@@ -98,8 +98,9 @@ class RespConnection(Protocol):
 
     def abort(self) -> None:
         """Break the connection off."""
-        if self.transport is not None:
-            self.transport.abortConnection()
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
 
     def _mind_alarm(self) -> None:
         if self._alarm is None:

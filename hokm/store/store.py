@@ -10,7 +10,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 
-class StoreAway(Exception):  # noqa: N818 - a state of the store, not a fault of the program
+class StoreAway(Exception):
     """The store cannot be reached, or did not answer in time.
 
     Whether it did what it was asked is not known. The caller asks again later: all that this

@@ -96,12 +96,19 @@ class Host:
 
     # --- connections ----------------------------------------------------------------------
 
-    def welcome(self, connection: Connection, room_code: str) -> Player:
-        """Take a new connection, whose URL names *room_code*."""
+    def admit(
+        self, connection: Connection, room_code: str, on_gone: Callable[[Connection], None]
+    ) -> Player:
+        """Take a new connection, whose URL names *room_code*.
+
+        Args:
+            on_gone: Is told when the connection is closed.
+        """
         player = Player(
             connection,
             room_code=room_code,
             tables=self,
+            on_gone=on_gone,
             clock=self._clock,
             chance=self._chance,
             settings=self._settings,
@@ -223,6 +230,8 @@ class Host:
 
     def _go_on(self) -> None:
         _log.info("the store is back: {tables} tables go on", tables=len(self._tables))
+        if self._stopping:
+            return
         for table in list(self._tables.values()):
             table.resume(RESUMED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -58,6 +59,7 @@ class Player:
         "_deadline",
         "_ending",
         "_most_refusals",
+        "_on_gone",
         "_out",
         "_patience",
         "_probing",
@@ -74,6 +76,7 @@ class Player:
         *,
         room_code: str,
         tables: Tables,
+        on_gone: Callable[[Connection], None],
         clock: IReactorTime,
         chance: Chance,
         settings: WorkerSettings,
@@ -83,6 +86,7 @@ class Player:
         self.dismissed = False
         self._connection = connection
         self._tables = tables
+        self._on_gone = on_gone
         self._clock = clock
         self._chance = chance
         self._bucket = Bucket(settings.messages_per_second, settings.burst, clock.seconds())
@@ -128,6 +132,7 @@ class Player:
     def on_closed(self, code: int | None, clean: bool) -> None:
         """Hear that the connection is closed."""
         self._stop_waiting()
+        self._on_gone(self._connection)
         self._tables.gone(self)
 
     def _late(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from hokm.room.state import Room
@@ -72,5 +73,5 @@ class Step:
     room: Room
     entry: Entry | None
     outputs: list[Output]
-    counts: list[Tally] = field(default_factory=list)
+    counts: Sequence[Tally] = ()
     asked: float | None = None

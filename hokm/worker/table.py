@@ -7,6 +7,7 @@ is (`hokm.worker.committer`). A decision that has nothing to store waits behind 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -213,7 +214,8 @@ class Table:
     ) -> None:
         self.room = outcome.room
         outputs = self.seating.carry_out(outcome.effects, sender, answer)
-        entry, counts = None, []
+        entry: Entry | None = None
+        counts: list[Tally] = []
         if outcome.record is not None:
             hands = tuple(wire.encode(x.hand) for x in outcome.effects if isinstance(x, Keep))
             counts = [(x.what, x.value) for x in outcome.effects if isinstance(x, Count)]
@@ -243,10 +245,10 @@ class Table:
         entry: Entry | None,
         outputs: list[Output],
         *,
-        counts: list[Tally] | None = None,
+        counts: Sequence[Tally] = (),
         asked: float | None = None,
     ) -> None:
-        self._keeper.submit(Step(self, self.room, entry, outputs, counts or [], asked))
+        self._keeper.submit(Step(self, self.room, entry, outputs, counts, asked))
 
     # --- time -----------------------------------------------------------------------------
 

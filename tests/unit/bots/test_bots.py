@@ -131,7 +131,7 @@ def test_the_hakems_side_draws_trumps_from_strength() -> None:
 
 def test_a_defender_does_not_lead_trumps() -> None:
     """It would help the hakem."""
-    assert play("JH 9H 2H 3S 4D", hakem=1)[1] != "H"
+    assert play("AH KH 2H 3S 4D", hakem=1)[1] != "H"
 
 
 def test_trumps_are_not_drawn_when_rivals_have_none() -> None:
@@ -160,8 +160,8 @@ def test_third_hand_plays_high() -> None:
 
 
 def test_a_sure_partner_is_not_overtaken() -> None:
-    """His ace wins, so the king stays."""
-    assert play("KS 3S", trick="AS 5S") == "3S"
+    """His king wins, since nobody else can have the ace."""
+    assert play("AS 3S", trick="KS 5S") == "3S"
 
 
 def test_last_hand_wins_as_cheaply_as_it_can() -> None:

@@ -96,6 +96,17 @@ def test_every_lie_is_found(lie: dict[str, object]) -> None:
     assert not verify(replace(GOOD, **lie))
 
 
+def test_a_draw_ends_with_its_ace() -> None:
+    """One card more, though the shuffle's next, was turned up against the rules."""
+    stream = fair.Stream(
+        fair.key(bytes.fromhex(GOOD.secret), room=GOOD.room, hand_no=1, purpose="draw", seeds=SEEDS)
+    )
+    stream.below(4)
+    following = NAMES[fair.shuffle(stream, range(52))[len(GOOD.draw)]]
+    assert following[0] != "A"
+    assert not verify(replace(GOOD, draw=(*GOOD.draw, following)))
+
+
 def test_a_hakem_by_lot_is_who_was_drawn() -> None:
     """Without turned cards the start seat is the hakem, and nobody else."""
     proof = prove(Options(first_hakem="random"))

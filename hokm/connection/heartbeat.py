@@ -1,0 +1,71 @@
+"""One wheel for all connections: pings the silent ones, and gives up the dead and the stuck."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from hokm.tasks import every
+
+if TYPE_CHECKING:
+    from hokm.connection.connection import Connection
+
+STALL_SECONDS: Final = 5.0  # how long bytes may wait for a peer that does not read
+_TICK_SECONDS: Final = 1.0
+
+
+class Heartbeat:
+    """Looks at each connection once a second; a connection only notes that it was heard."""
+
+    def __init__(self, *, clock: IReactorTime, interval: float, timeout: float) -> None:
+        """Make a wheel that stands still.
+
+        Args:
+            interval: Seconds of silence after which a connection is pinged.
+            timeout: Seconds that the answer may take.
+        """
+        self._clock = clock
+        self._interval = interval
+        self._timeout = timeout
+        self._heard: dict[Connection, float] = {}
+        self._stalled: dict[Connection, float] = {}
+        self._loop: LoopingCall | None = None
+
+    def start(self) -> None:
+        """Let the wheel turn."""
+        self._loop = every(self._clock, _TICK_SECONDS, self.turn, "heartbeat")
+
+    def stop(self) -> None:
+        """Let the wheel stand still."""
+        if self._loop is not None:
+            self._loop.stop()
+            self._loop = None
+
+    def add(self, connection: Connection) -> None:
+        """Look after *connection* until it is removed."""
+        self._heard[connection] = self._clock.seconds()
+
+    def remove(self, connection: Connection) -> None:
+        """Look after *connection* no more."""
+        self._heard.pop(connection, None)
+        self._stalled.pop(connection, None)
+
+    def turn(self) -> None:
+        """Do what is due."""
+        now = self._clock.seconds()
+        for connection, heard in list(self._heard.items()):
+            if connection.was_heard():
+                self._heard[connection] = now
+            elif now - heard > self._interval + self._timeout:
+                connection.abort()
+            elif now - heard > self._interval:
+                connection.ping(b"")
+            self._mind_stall(connection, now)
+
+    def _mind_stall(self, connection: Connection, now: float) -> None:
+        if not connection.buffered:
+            self._stalled.pop(connection, None)
+        elif now - self._stalled.setdefault(connection, now) > STALL_SECONDS:
+            connection.give_up()

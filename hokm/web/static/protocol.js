@@ -1,0 +1,196 @@
+// The connection to a table: joining, command ids, resuming after any loss.
+//
+// Each command has an id above all before it and is kept until it is answered. After a resume, or
+// a `state` that the server sent after a fault of its own, what it has not done (ids above
+// `last_id`) is sent again: the server answers a repeated id without doing it twice.
+
+const SUBPROTOCOL = "hokm.v1";
+const FIRST_WAIT_MS = 300;
+const LONGEST_WAIT_MS = 5000;
+const SILENCE_MS = 6000; // after a command; the server answers in milliseconds
+const LEFT = 1000;
+const POLICY = 1008;
+const TAKEN_OVER = 4001;
+const ENDINGS = { [LEFT]: "left", [POLICY]: "refused", [TAKEN_OVER]: "taken" };
+const QUIET_ERRORS = new Set(["stale_id"]);
+
+export class Connection {
+  #socket = null;
+  #id;
+  #joinId = 0;
+  #ready = false;
+  #ended = false;
+  #paused = false;
+  #pending = []; // commands without an answer, by rising id
+  #tries = 0;
+  #retry = null;
+  #silence = null;
+  #abort = new AbortController();
+
+  // `join`: {name, seed, token?, seat?, role?}; `id`: the last command id that was used before.
+  // `on`: {message(m), status(text), seat({token, id}), refused(code), error(code, command),
+  // ended(how, reason)}.
+  constructor({ code, join, id = 0, on }) {
+    this.code = code;
+    this.join = join;
+    this.#id = id;
+    this.on = on;
+    const { signal } = this.#abort;
+    addEventListener("online", () => this.#hurry(), { signal });
+    addEventListener("offline", () => this.#drop(), { signal });
+    document.addEventListener("visibilitychange", () => this.#returned(), { signal });
+    this.#open();
+  }
+
+  get ready() {
+    return this.#ready;
+  }
+
+  // Send a command, now or as soon as the connection is back.
+  send(command) {
+    if (this.#ended) return;
+    const full = { type: command.type, id: ++this.#id, ...command };
+    this.#remember();
+    this.#pending.push(full);
+    if (this.#ready) this.#transmit(full);
+  }
+
+  // Ask for the whole state. Not kept: a resume brings the state anyway.
+  sync() {
+    if (this.#ready) this.#transmit({ type: "sync", id: ++this.#id });
+  }
+
+  isPending(type) {
+    return this.#pending.some((command) => command.type === type);
+  }
+
+  close() {
+    this.#ended = true;
+    this.#abort.abort();
+    clearTimeout(this.#retry);
+    clearTimeout(this.#silence);
+    this.#detach()?.close(LEFT);
+  }
+
+  #open() {
+    this.#retry = null;
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const url = `${scheme}://${location.host}/ws?room_code=${encodeURIComponent(this.code)}`;
+    const socket = (this.#socket = new WebSocket(url, SUBPROTOCOL));
+    this.on.status(this.#tries ? "reconnecting" : "connecting");
+    socket.onopen = () => {
+      this.#joinId = ++this.#id;
+      this.#transmit({ type: "join", id: this.#joinId, ...this.join });
+    };
+    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
+    socket.onclose = ({ code, reason }) => this.#closed(code, reason);
+  }
+
+  #transmit(command) {
+    this.#socket.send(JSON.stringify(command));
+    clearTimeout(this.#silence);
+    // While the server's store is away nothing is answered, and a new connection would not help.
+    if (!this.#paused) this.#silence = setTimeout(() => this.#drop(), SILENCE_MS);
+  }
+
+  #receive(message) {
+    clearTimeout(this.#silence);
+    if (message.type === "notice") this.#paused = message.kind === "paused";
+    if (message.type === "error") this.#error(message);
+    else if (message.type === "ok") this.#answered(message.id);
+    else {
+      if (message.type === "welcome") this.#welcomed(message);
+      this.on.message(message);
+      if (message.state) this.#resend(message);
+    }
+  }
+
+  #welcomed({ token, last_id }) {
+    this.#tries = 0;
+    this.#ready = true;
+    this.#id = Math.max(this.#id, last_id);
+    if (token) {
+      this.join = { name: this.join.name, seed: this.join.seed, token };
+      this.#remember();
+    }
+    this.on.status("open");
+  }
+
+  #remember() {
+    if (this.join.token) this.on.seat({ token: this.join.token, id: this.#id });
+  }
+
+  #resend({ last_id, state }) {
+    this.#paused = state.paused ?? false;
+    this.#pending = this.#pending.filter((command) => command.id > last_id);
+    for (const command of this.#pending) {
+      this.#transmit(command);
+      command.again = true; // after it was sent: no field of the protocol
+    }
+  }
+
+  #answered(id) {
+    const command = this.#pending.find((known) => known.id === id);
+    this.#pending = this.#pending.filter((known) => known !== command);
+    return command;
+  }
+
+  #error({ id, code }) {
+    if (!this.#ready && id === this.#joinId) {
+      this.close();
+      this.on.refused(code);
+      return;
+    }
+    const command = this.#answered(id);
+    // What is sent again after an absence may be out of date by now: that is no news to anyone.
+    if (!command?.again && !QUIET_ERRORS.has(code)) this.on.error(code, command);
+  }
+
+  #closed(code, reason) {
+    this.#detach();
+    clearTimeout(this.#silence);
+    if (this.#ended) return;
+    if (ENDINGS[code]) {
+      this.#ended = true;
+      this.#abort.abort();
+      this.on.ended(ENDINGS[code], reason);
+    } else if (this.#retry === null) {
+      this.#wait();
+    }
+  }
+
+  #wait() {
+    const longest = Math.min(FIRST_WAIT_MS * 2 ** this.#tries, LONGEST_WAIT_MS);
+    this.#tries += 1;
+    this.on.status("reconnecting");
+    this.#retry = setTimeout(() => this.#open(), longest * (0.7 + 0.6 * Math.random()));
+  }
+
+  // Give a dead connection up without waiting for the browser to notice.
+  #drop() {
+    if (this.#ended || this.#retry !== null) return;
+    this.#detach()?.close();
+    this.#wait();
+  }
+
+  #detach() {
+    const socket = this.#socket;
+    this.#ready = false;
+    this.#socket = null;
+    if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
+    return socket;
+  }
+
+  #hurry() {
+    if (this.#ended || this.#retry === null) return;
+    clearTimeout(this.#retry);
+    this.#open();
+  }
+
+  // A phone that slept may hold a connection that is long dead.
+  #returned() {
+    if (document.visibilityState !== "visible") return;
+    this.#hurry();
+    this.sync();
+  }
+}
