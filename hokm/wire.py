@@ -64,6 +64,7 @@ ERRORS: Final[dict[str, str]] = {
     "seat_taken": "that seat is taken",
     "seats_empty": "four players are needed",
     "stale_id": "a command of that or a later id was answered before",
+    "worn_out": "this table has played all the hands that it committed to; make a new one",
     "wrong_phase": "not now",
 }
 

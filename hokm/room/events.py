@@ -92,12 +92,6 @@ class HostSet(_Event, frozen=True, tag="host_set"):
     seat: int | None
 
 
-class Rechained(_Event, frozen=True, tag="rechained"):
-    """The chain of secrets was used up; a new one begins."""
-
-    root: str
-
-
 class MatchBegan(_Event, frozen=True, tag="match_began"):
     """A match begins."""
 
@@ -188,7 +182,6 @@ Event: TypeAlias = (
     | Moved
     | ReadySet
     | HostSet
-    | Rechained
     | MatchBegan
     | Drawn
     | HandBegan

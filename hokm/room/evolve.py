@@ -129,10 +129,6 @@ def _host_set(room: Room, event: e.HostSet) -> Room:
     return _told(room, host=event.seat)
 
 
-def _rechained(room: Room, event: e.Rechained) -> Room:
-    return replace(room, root=event.root, link=0)
-
-
 def _unready(room: Room) -> tuple[Seat | None, ...]:
     return tuple(
         replace(seat, ready=False) if seat and seat.ready and not seat.bot else seat
@@ -149,6 +145,7 @@ def _match_began(room: Room, event: e.MatchBegan) -> Room:
         result=None,
         began=room.time,
         seats=_unready(room),
+        seeds=room.seat_seeds(),
     )
 
 
@@ -171,6 +168,7 @@ def _hand_began(room: Room, event: e.HandBegan) -> Room:
     assert room.match is not None
     match = room.match
     refused: tuple[tuple[int, ...], ...] = ()
+    seeds = room.seeds if match.hand_no == 0 or event.redeal else room.seat_seeds()
     if event.redeal:
         assert room.hand is not None
         refused = (*room.refused, room.hand.deck)
@@ -189,6 +187,7 @@ def _hand_began(room: Room, event: e.HandBegan) -> Room:
         match=match,
         hand=hand,
         refused=refused,
+        seeds=seeds,
         result=None,
         pause_until=None,
         turn=None,
@@ -262,7 +261,6 @@ _CHANGES: dict[type, Callable[[Room, Any], Room]] = {
     e.Moved: _moved,
     e.ReadySet: _ready_set,
     e.HostSet: _host_set,
-    e.Rechained: _rechained,
     e.MatchBegan: _match_began,
     e.Drawn: _drawn,
     e.HandBegan: _hand_began,
@@ -276,4 +274,4 @@ _CHANGES: dict[type, Callable[[Room, Any], Room]] = {
     e.Spoken: _spoken,
 }
 
-assert len(_CHANGES) == 22 and SEATS == 4  # an event without a meaning is a fault of this file
+assert len(_CHANGES) == 21 and SEATS == 4  # an event without a meaning is a fault of this file

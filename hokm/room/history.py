@@ -20,17 +20,12 @@ def proof(room: Room) -> Proof:
         hand_no=room.match.hand_no,
         secret=room.secret().hex(),
         commitment=room.commitment(),
-        seeds=seeds(room),
+        seeds=room.seeds,
         hakem=room.hand.hakem,
         decks=tuple(tuple(NAMES[card] for card in deck) for deck in decks),
         draw=tuple(NAMES[card] for card in room.draw_cards) if first else (),
         start_seat=room.start_seat if first else None,
     )
-
-
-def seeds(room: Room) -> tuple[str, ...]:
-    """Return each seat's share of the shuffle, empty where it gave none."""
-    return tuple(seat.seed if seat else "" for seat in room.seats)
 
 
 def finished(before: Room, after: Room) -> wire.FinishedHand:

@@ -11,7 +11,6 @@ from hokm.game import match as matches
 from hokm.game.cards import Card
 from hokm.room import events as e
 from hokm.room.effects import Reseat
-from hokm.room.history import seeds
 from hokm.room.state import Room
 from hokm.room.story import Refused, Story
 
@@ -103,11 +102,12 @@ def bot_time(story: Story) -> float:
 def begin_match(story: Story) -> None:
     """Begin a match: draw the first hakem and deal."""
     if story.room.link >= fair.LENGTH - matches.most_hands(story.room.options):
-        story.tell(e.Rechained(story.chance.randbytes(32).hex()))
+        # A new chain would begin when the players' seeds are known: it could be chosen by them.
+        raise Refused("worn_out")
     story.tell(e.MatchBegan())
     story.count("games_created")
     room = story.room
-    drawn = matches.draw(room.options, fair.Stream(_key(room, "draw", hand_no=1)))
+    drawn = matches.draw(room.options, fair.Stream(_key(room, "draw", room.seeds, hand_no=1)))
     swap = matches.swap_for_partner(drawn.hakem, drawn.partner)
     turned = tuple(card for _, card in drawn.cards)
     story.tell(e.Drawn(drawn.hakem, drawn.start, turned, swap))
@@ -134,21 +134,30 @@ def deal(story: Story, hakem: int, redeal: int = 0) -> None:
     room = story.room
     assert room.match is not None
     hand_no = room.match.hand_no + (0 if redeal else 1)
-    stream = fair.Stream(_key(room, "deal", hand_no=hand_no, redeal_no=redeal))
+    first = room.match.hand_no == 0
+    seeds = room.seeds if first or redeal else room.seat_seeds()
+    stream = fair.Stream(_key(room, "deal", seeds, hand_no=hand_no, redeal_no=redeal))
     deck = fair.shuffle(stream, matches.deck(room.options))
     story.tell(e.HandBegan(hakem, matches.dealer_of(hakem), deck, redeal))
     story.tell(e.Dealt(rest=False))
     begin_turn(story, hakem, "choose_trump")
 
 
-def _key(room: Room, purpose: fair.Purpose, *, hand_no: int, redeal_no: int = 0) -> bytes:
+def _key(
+    room: Room,
+    purpose: fair.Purpose,
+    seeds: tuple[str, ...],
+    *,
+    hand_no: int,
+    redeal_no: int = 0,
+) -> bytes:
     return fair.key(
         room.secret(),
         room=room.code,
         hand_no=hand_no,
         redeal_no=redeal_no,
         purpose=purpose,
-        seeds=seeds(room),
+        seeds=seeds,
     )
 
 

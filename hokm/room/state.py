@@ -95,6 +95,8 @@ class Room(Struct, frozen=True):
         time: Room time in seconds, of the last record. It stands still while nobody is there,
             while the store is away and while the room moves.
         past: Refused decks of this hand.
+        seeds: Each seat's share in the shuffles of this hand, empty where it gave none. Those of a
+            first hand are taken before its draw; whoever moves or comes back later changes nothing.
         draw_cards, start_seat: The draw of the first hakem, kept for the first hand's proof.
         pause_until: Room time at which the next hand begins.
         created: Room time at which the match began, for its duration.
@@ -115,6 +117,7 @@ class Room(Struct, frozen=True):
     hand: Hand | None = None
     turn: Turn | None = None
     refused: tuple[tuple[Card, ...], ...] = ()
+    seeds: tuple[str, ...] = ()
     draw_cards: tuple[Card, ...] = ()
     start_seat: int | None = None
     result: HandResult | None = None
@@ -136,6 +139,10 @@ class Room(Struct, frozen=True):
     def names(self) -> tuple[str, ...]:
         """Return the players' names by seat; empty seats are empty texts."""
         return tuple(seat.name if seat else "" for seat in self.seats)
+
+    def seat_seeds(self) -> tuple[str, ...]:
+        """Return the seeds of those who sit here now; empty where there is none."""
+        return tuple(seat.seed if seat else "" for seat in self.seats)
 
     def secret(self) -> bytes:
         """Return the secret of the hand under way, or to come."""

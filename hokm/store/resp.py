@@ -56,7 +56,8 @@ class RespConnection(Protocol):
         self._pending.append(answer)
         if self._alarm is None:
             self._alarm = self._clock.callLater(self._timeout, self._late)
-        self.transport.write(hiredis.pack_command(arguments)  # type: ignore[arg-type] # the stub means any length)
+        # The stub means a tuple of any length and says one of one.
+        self.transport.write(hiredis.pack_command(arguments))  # type: ignore[arg-type]
         return answer
 
     def connectionMade(self) -> None:
