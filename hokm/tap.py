@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
+from twisted.application.service import IService, IServiceCollection, MultiService
+from twisted.logger import ILogObserver
 from twisted.python import usage
+from twisted.python.components import Componentized
 
-from hokm import config
-from hokm.config import BadSetting, Settings
+from hokm import config, logs, metrics
+from hokm.config import BadSetting, Endpoint, Settings
+from hokm.store.embedded import StateDir, StateDirError
+from hokm.supervisor.service import Supervisor
+
+BACKLOG: Final = 1024  # connections that wait to be accepted; the kernel caps it (somaxconn)
 
 
 def give_up(reason: object) -> NoReturn:
@@ -51,3 +61,83 @@ class Options(usage.Options):
 def cpus() -> int:
     """Return how many CPUs this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+class Server(MultiService):
+    """All of the program's services; it also says how log lines look."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def setServiceParent(self, parent: IServiceCollection) -> None:
+        """Give our log observer to the application, which twistd asks for one."""
+        if isinstance(parent, Componentized):
+            settings = self._settings
+            parent.setComponent(
+                ILogObserver,
+                logs.observer(sys.stderr, format=settings.log_format, level=settings.log_level),
+            )
+        super().setServiceParent(parent)
+
+
+def makeService(options: Options) -> IService:
+    """Put the program together.
+
+    What can be wrong with its surroundings (a port in use, a directory that cannot be used) is
+    found here, before anything runs, and told in one line.
+    """
+    from twisted.internet import reactor
+
+    settings = options.settings
+    try:
+        state_dir = None if settings.redis else StateDir(Path(settings.state_dir))
+        listening = _bind("listen", settings.listen)
+        operators = _bind("admin", settings.admin)
+        values = Path(settings.state_dir) / "metrics"
+        environ = {**os.environ, **metrics.prepare(values)}
+        supervisor = Supervisor(
+            reactor=reactor,
+            settings=settings,
+            listening=listening,
+            state_dir=state_dir,
+            metrics=metrics.Metrics(workers=values),
+            environ=environ,
+            give_up=lambda reason: _end(reactor, reason),
+        )
+    except (StateDirError, BadSetting) as error:
+        give_up(error)
+    except OSError as error:
+        give_up(f"{error.filename}: {error.strerror}")
+    server = Server(settings)
+    supervisor.setServiceParent(server)
+    return server
+
+
+def _end(reactor: Any, reason: str) -> None:
+    """End a running program that cannot go on as it is configured, with exit code 1."""
+    sys.stderr.write(f"hokm: {reason}\n")
+    # twistd knows no way to say how a program ended: it exits with 0 once the reactor stops.
+    atexit.register(os._exit, 1)
+    reactor.stop()
+
+
+def _bind(setting: str, endpoint: Endpoint) -> socket.socket:
+    """Make a listening socket.
+
+    Raises:
+        BadSetting: The address cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in endpoint.interface else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((endpoint.interface, endpoint.port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise BadSetting(
+            f"{setting}: port {endpoint.port} cannot be used: {error.strerror}"
+        ) from None
+    sock.setblocking(False)
+    return sock

@@ -7,6 +7,9 @@ channel is its own. The invariant: a descriptor given to `send` may be closed as
 returns, and the right socket arrives.
 """
 
+# Twisted's FileDescriptor and Failure have no annotations.
+# mypy: disallow-untyped-calls=False
+
 from __future__ import annotations
 
 import errno
@@ -63,6 +66,8 @@ class Channel(FileDescriptor, Generic[M]):
         """Take over *sock*, one end of a `pair`.
 
         Args:
+            reactor: Watches the socket, and its clock tells when to try again.
+            sock: Is closed with the channel.
             decoder: Knows the messages that may come.
             on_message: Is given each message and its descriptors (close-on-exec), which it owns.
                 What it raises is logged, and the next message comes all the same.
@@ -74,6 +79,7 @@ class Channel(FileDescriptor, Generic[M]):
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        self._clock = reactor
         self._sock = sock
         self._decoder = decoder
         self._encoder = Encoder()
@@ -100,6 +106,7 @@ class Channel(FileDescriptor, Generic[M]):
         `on_lost`, and what was under way is lost in any case.
 
         Args:
+            message: One that the other side's decoder knows.
             fds: At most 252.
 
         Raises:
@@ -132,10 +139,7 @@ class Channel(FileDescriptor, Generic[M]):
         self._drop_queue()
         self._sock.close()
         on_lost, self._on_lost = self._on_lost, _ignore
-        try:
-            on_lost(reason)
-        except Exception:
-            _log.failure("the loss of a control channel was not handled")
+        _guarded("the loss of a control channel", on_lost, reason)
 
     # --- sending --------------------------------------------------------------------------
 
@@ -145,7 +149,8 @@ class Channel(FileDescriptor, Generic[M]):
         if len(self._queue) >= QUEUE_PACKETS:
             raise ChannelFull(f"{QUEUE_PACKETS} messages wait for the other side")
         self._queue.append((packet, _duplicates(fds)))
-        self.startWriting()
+        if len(self._queue) == 1:  # else it is being written, or tried again soon
+            self.startWriting()
 
     def _sent(self, packet: bytes, fds: Sequence[int]) -> bool:
         """Try to send a packet now; False when it must wait.
@@ -176,7 +181,7 @@ class Channel(FileDescriptor, Generic[M]):
             if not self._sent(packet, fds):
                 # The socket may well be writable all the while: asking the reactor would spin.
                 self.stopWriting()
-                self.reactor.callLater(RETRY_SECONDS, self._retry)
+                self._clock.callLater(RETRY_SECONDS, self._retry)
                 return
             self._queue.popleft()
             _close_all(fds)
@@ -235,19 +240,21 @@ class Channel(FileDescriptor, Generic[M]):
             _close_all(fds)
             self._refuse(message)
             return
-        try:
-            self._on_message(message, fds)  # type: ignore[arg-type] # None only if truncated
-        except Exception:
-            _log.failure("control message {kind} failed", kind=type(message).__name__)
+        _guarded(f"control message {type(message).__name__}", self._on_message, message, fds)
 
     def _refuse(self, message: M | None) -> None:
-        _log.error("out of descriptors: control message {kind}", kind=type(message).__name__)
-        if self._on_truncated is None:
-            return
-        try:
-            self._on_truncated(message)
-        except Exception:
-            _log.failure("a refused control message was not handled")
+        what = f"control message {type(message).__name__}"
+        _log.error("out of descriptors: {what} was refused", what=what)
+        if self._on_truncated is not None:
+            _guarded(what, self._on_truncated, message)
+
+
+def _guarded(what: str, function: Callable[..., object], *args: object) -> None:
+    """Call; what it raises must not climb into the reactor, which would end the channel."""
+    try:
+        function(*args)
+    except Exception:  # noqa: BLE001 - see above; it is logged
+        _log.failure("{what} failed", what=what)
 
 
 def _ignore(_: Failure) -> None:

@@ -105,7 +105,6 @@ def begin_match(story: Story) -> None:
         # A new chain would begin when the players' seeds are known: it could be chosen by them.
         raise Refused("worn_out")
     story.tell(e.MatchBegan())
-    story.count("games_created")
     room = story.room
     drawn = matches.draw(room.options, fair.Stream(_key(room, "draw", room.seeds, hand_no=1)))
     swap = matches.swap_for_partner(drawn.hakem, drawn.partner)

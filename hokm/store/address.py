@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from msgspec import Struct
 
@@ -30,6 +30,16 @@ class Address(Struct, frozen=True):
         if self.path is not None:
             return f"unix://{self.path}"
         return f"redis://{self.host}:{self.port}/{self.database}"
+
+    def url(self) -> str:
+        """Return the whole address, password included, as `parse` reads it."""
+        login = ""
+        if self.password is not None:
+            login = f"{quote(self.user or '', safe='')}:{quote(self.password, safe='')}@"
+        if self.path is not None:
+            return f"unix://{login}{self.path}?db={self.database}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"redis://{login}{host}:{self.port}/{self.database}"
 
 
 def parse(url: str) -> Address:

@@ -188,6 +188,5 @@ class Committer:
 _COUNTERS: Final[dict[str, Callable[[Metrics], Counter]]] = {
     "joins": lambda metrics: metrics.player_joins,
     "plays": lambda metrics: metrics.plays,
-    "games_created": lambda metrics: metrics.games_created,
     "games_completed": lambda metrics: metrics.games_completed,
 }

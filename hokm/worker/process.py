@@ -18,6 +18,7 @@ from hokm.config import Settings
 from hokm.connection import Connection, Heartbeat, Site, adopt
 from hokm.control import messages as m
 from hokm.control.channel import Channel
+from hokm.control.identity import cookie
 from hokm.metrics import Metrics
 from hokm.store import address
 from hokm.store.redis import RedisStore
@@ -30,7 +31,6 @@ _log = Logger()
 
 MISCONFIGURED: Final = 3  # exit code: to be started again would not help
 _TEND_SECONDS: Final = 1.0
-_SO_COOKIE: Final = 57  # asm-generic/socket.h; the socket module does not name it
 _ORPHANED_SECONDS: Final = 2.0  # for the last commits, when the supervisor is gone
 
 
@@ -160,8 +160,3 @@ class WorkerProcess:
         """The supervisor is gone: have stored what was decided, and end."""
         _log.warn("the supervisor is gone; this worker ends")
         run(self._stop(_ORPHANED_SECONDS), "the worker's stop")
-
-
-def cookie(sock: socket.socket) -> int:
-    """Return the kernel's number of a socket, which no other socket ever has."""
-    return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8), sys.byteorder)

@@ -22,6 +22,7 @@ export class Connection {
   #ended = false;
   #paused = false;
   #pending = []; // commands without an answer, by rising id
+  #again = new Set(); // those of them that were sent more than once
   #tries = 0;
   #retry = null;
   #silence = null;
@@ -49,7 +50,7 @@ export class Connection {
   // Send a command, now or as soon as the connection is back.
   send(command) {
     if (this.#ended) return;
-    const full = { type: command.type, id: ++this.#id, ...command };
+    const full = { ...command, id: ++this.#id };
     this.#remember();
     this.#pending.push(full);
     if (this.#ready) this.#transmit(full);
@@ -124,8 +125,8 @@ export class Connection {
     this.#paused = state.paused ?? false;
     this.#pending = this.#pending.filter((command) => command.id > last_id);
     for (const command of this.#pending) {
+      this.#again.add(command);
       this.#transmit(command);
-      command.again = true; // after it was sent: no field of the protocol
     }
   }
 
@@ -143,7 +144,7 @@ export class Connection {
     }
     const command = this.#answered(id);
     // What is sent again after an absence may be out of date by now: that is no news to anyone.
-    if (!command?.again && !QUIET_ERRORS.has(code)) this.on.error(code, command);
+    if (!this.#again.delete(command) && !QUIET_ERRORS.has(code)) this.on.error(code, command);
   }
 
   #closed(code, reason) {

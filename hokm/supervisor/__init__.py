@@ -1,0 +1,1 @@
+"""The supervisor: the control plane of one instance."""

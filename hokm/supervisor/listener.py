@@ -1,0 +1,271 @@
+"""The public port: accepts connections, peeks at their request, and hands them on unread.
+
+Nothing is read from a socket, so that it can be handed to another worker if the first one dies.
+A half-sent head costs nothing while it waits: `SO_RCVLOWAT` keeps the reactor asleep until more
+than what was seen is there (plain `MSG_PEEK` under epoll takes a whole core). The invariant:
+every accepted socket is handed on or closed within the head's deadline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hokm.supervisor.head import HEAD_BYTES, Bad, Head, Incomplete, parse
+from hokm.tasks import every
+
+_log = Logger()
+
+HEAD_SECONDS: Final = 5.0
+PENDING: Final = 5_000  # descriptors that strangers may hold without saying anything
+PENDING_PER_PEER: Final = 100
+
+_ACCEPTS_PER_EVENT: Final = 64  # control channels must have their turn in between
+_SWEEP_SECONDS: Final = 0.5  # how exact the deadline is
+_PAUSE_SECONDS: Final = 1.0
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_TIMEOUT: Final = Bad(408, "Request Timeout")
+_CROWDED: Final = Bad(503, "Service Unavailable")
+
+
+def turn_away(sock: socket.socket, status: int, reason: str) -> None:
+    """Answer a request that nobody has read with a status and no body, and close the socket."""
+    answer = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    with sock, contextlib.suppress(OSError):
+        sock.recv(HEAD_BYTES + 1)  # closing over unread bytes resets, and the answer is lost
+        sock.send(answer.encode("ascii"))
+        sock.shutdown(socket.SHUT_WR)
+
+
+class Listener:
+    """The listening socket, and the connections whose head is not complete.
+
+    Attributes:
+        accepted: Connections so far.
+        refused: Connections that were not handed on, by reason: bad_request, head_too_large,
+            head_timeout, crowded, gone.
+    """
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,  # IReactorFDSet and IReactorTime
+        sock: socket.socket,
+        on_websocket: Callable[[Head, socket.socket, str], object],
+        on_http: Callable[[Head, socket.socket, str], object],
+        pending: int = PENDING,
+        pending_per_peer: int = PENDING_PER_PEER,
+    ) -> None:
+        """Take over a socket that listens; call `start` to accept.
+
+        Args:
+            reactor: Watches the sockets, and its clock keeps the deadlines.
+            sock: Bound and listening, IPv4 or IPv6.
+            on_websocket: Is given each request for a WebSocket, the socket, which it owns,
+                non-blocking and unread, and the peer's address.
+            on_http: The same for every other request.
+            pending: How many incomplete heads may wait.
+            pending_per_peer: How many of one address.
+        """
+        sock.setblocking(False)
+        self.accepted = 0
+        self.refused: Counter[str] = Counter()
+        self._reactor = reactor
+        self._sock = sock
+        self._on_websocket = on_websocket
+        self._on_http = on_http
+        self._max = pending
+        self._max_per_peer = pending_per_peer
+        self._pending: dict[_Pending, None] = {}  # in the order of their coming, as the next
+        self._of_peer: dict[str, dict[_Pending, None]] = {}
+        self._exhausted = False
+
+    @property
+    def port(self) -> int:
+        """Port number."""
+        return int(self._sock.getsockname()[1])
+
+    @property
+    def pending(self) -> int:
+        """How many heads are incomplete."""
+        return len(self._pending)
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._sweeper = every(self._reactor, _SWEEP_SECONDS, self._sweep, "sweep of the listener")
+        self._reactor.addReader(self)
+
+    def stop(self) -> None:
+        """Accept nothing more and close what is pending; connections handed on live on."""
+        if self._sock.fileno() < 0:
+            return
+        self._sweeper.stop()
+        self._reactor.removeReader(self)
+        self._sock.close()
+        for waiting in list(self._pending):
+            self._release(waiting).close()
+
+    # --- what the reactor asks of a descriptor --------------------------------------------
+
+    def fileno(self) -> int:
+        """Return the listening socket's descriptor."""
+        return self._sock.fileno()
+
+    def logPrefix(self) -> str:
+        """Name this for Twisted's log."""
+        return "listener"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Stop; called by the reactor at its end."""
+        self.stop()
+
+    def doRead(self) -> None:
+        """Accept what came; called by the reactor."""
+        for _ in range(_ACCEPTS_PER_EVENT):
+            try:
+                sock, address = self._sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._pause(error)
+                    return
+                continue  # this one connection failed before it was ours; accept(2)
+            self._exhausted = False
+            self.accepted += 1
+            sock.setblocking(False)
+            self._look(_Pending(self, sock, _plain(address[0]), self._reactor.seconds()))
+
+    # --- heads ----------------------------------------------------------------------------
+
+    def _pause(self, error: OSError) -> None:
+        if not self._exhausted:
+            _log.error("no new connections for now: {error}", error=error)
+        self._exhausted = True
+        self._reactor.removeReader(self)
+        self._reactor.callLater(_PAUSE_SECONDS, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._sock.fileno() >= 0:
+            self._reactor.addReader(self)
+
+    def _look(self, waiting: _Pending) -> None:
+        """Peek at what came of a head, and decide."""
+        try:
+            data = waiting.sock.recv(HEAD_BYTES + 1, socket.MSG_PEEK)
+        except BlockingIOError:
+            self._keep(waiting)
+            return
+        except OSError:
+            self._drop(waiting, "gone")
+            return
+        if len(data) <= waiting.seen:  # woken, but not by bytes: the other end has closed
+            self._drop(waiting, "gone")
+            return
+        parsed = parse(data)
+        if isinstance(parsed, Incomplete):
+            waiting.seen = len(data)
+            waiting.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)
+            self._keep(waiting)
+        elif isinstance(parsed, Bad):
+            self._drop(waiting, "head_too_large" if parsed.status == 431 else "bad_request", parsed)
+        else:
+            self._hand_on(waiting, parsed)
+
+    def _keep(self, waiting: _Pending) -> None:
+        if waiting in self._pending:
+            return
+        siblings = self._of_peer.setdefault(waiting.peer, {})
+        self._pending[waiting] = siblings[waiting] = None
+        self._reactor.addReader(waiting)
+        if len(siblings) > self._max_per_peer:
+            self._hurry(next(iter(siblings)))
+        elif len(self._pending) > self._max:
+            self._hurry(next(iter(self._pending)))
+
+    def _hurry(self, oldest: _Pending) -> None:
+        """Look once more, since its bytes may be there by now; if it is no head yet, drop it.
+
+        The oldest goes, not the newest: an honest head is complete after one round trip, so that
+        those who sit and wait displace one another.
+        """
+        oldest.seen = -1  # the same bytes again do not mean that the other end has closed
+        self._look(oldest)
+        if oldest in self._pending:
+            self._drop(oldest, "crowded", _CROWDED)
+
+    def _sweep(self) -> None:
+        too_old = self._reactor.seconds() - HEAD_SECONDS
+        for waiting in list(self._pending):
+            if waiting.since > too_old:
+                return
+            self._drop(waiting, "head_timeout", _TIMEOUT)
+
+    def _drop(self, waiting: _Pending, why: str, answer: Bad | None = None) -> None:
+        self.refused[why] += 1
+        sock = self._release(waiting)
+        if answer is None:
+            sock.close()
+        else:
+            turn_away(sock, answer.status, answer.reason)
+
+    def _hand_on(self, waiting: _Pending, head: Head) -> None:
+        sock = self._release(waiting)
+        try:
+            # The worker inherits the socket's options.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            take = self._on_websocket if head.is_websocket else self._on_http
+            take(head, sock, waiting.peer)
+        except Exception:  # noqa: BLE001 - one connection must not end the listener; it is logged
+            _log.failure("connection of {peer} was not handed on", peer=waiting.peer)
+            sock.close()
+
+    def _release(self, waiting: _Pending) -> socket.socket:
+        """Stop watching; the socket is the caller's."""
+        if waiting in self._pending:
+            self._reactor.removeReader(waiting)
+            del self._pending[waiting]
+            siblings = self._of_peer[waiting.peer]
+            del siblings[waiting]
+            if not siblings:
+                del self._of_peer[waiting.peer]
+        return waiting.sock
+
+
+class _Pending:
+    """A connection whose head is incomplete; hashed by identity."""
+
+    __slots__ = ("_listener", "peer", "seen", "since", "sock")
+
+    def __init__(self, listener: Listener, sock: socket.socket, peer: str, since: float) -> None:
+        self._listener = listener
+        self.sock = sock
+        self.peer = peer
+        self.since = since
+        self.seen = 0  # bytes that the last peek gave
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def logPrefix(self) -> str:
+        return "listener"
+
+    def doRead(self) -> None:
+        self._listener._look(self)
+
+    def connectionLost(self, reason: Failure) -> None:
+        if self.sock.fileno() >= 0:
+            self._listener._drop(self, "gone")
+
+
+def _plain(address: str) -> str:
+    """Write an IPv4 peer of an IPv6 socket (RFC 4291, 2.5.5.2) as IPv4."""
+    return address.removeprefix("::ffff:") if "." in address else address

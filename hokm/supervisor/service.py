@@ -1,0 +1,248 @@
+"""The supervisor: it wires the parts together, and works once per connection, never per message."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from random import SystemRandom
+from typing import Any, Final
+
+import msgspec
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from hokm.config import Settings
+from hokm.control import messages as m
+from hokm.control.identity import cookie
+from hokm.metrics import Metrics
+from hokm.store import address
+from hokm.store.embedded import EmbeddedServer, StateDir, StoreDidNotStart
+from hokm.store.redis import RedisStore
+from hokm.store.store import StoreAway
+from hokm.supervisor.head import Head
+from hokm.supervisor.listener import Listener, turn_away
+from hokm.supervisor.placement import NoWorker, Placement, RoomCode, WorkerId
+from hokm.supervisor.sampler import Sampler
+from hokm.supervisor.tables import Tables
+from hokm.supervisor.workers import Untaken, Worker, Workers
+from hokm.tasks import every, run
+
+_log = Logger()
+
+PARK_SECONDS: Final = 5.0  # how long a player waits for a worker before he is told to come back
+MAX_PARKED: Final = 2000
+_TEND_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Parked:
+    since: float
+    room: RoomCode
+    sock: socket.socket
+    peer: str
+
+
+class Supervisor(Service):
+    """The program's control plane: store, workers, listener."""
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        settings: Settings,
+        listening: socket.socket,
+        state_dir: StateDir | None,
+        metrics: Metrics,
+        environ: Mapping[str, str],
+        give_up: Callable[[str], None],
+    ) -> None:
+        """Make a supervisor that does nothing yet.
+
+        Args:
+            listening: Public socket, bound and listening.
+            state_dir: Where the embedded store lives; None with a store of `settings.redis`.
+            environ: Of the workers.
+            give_up: Ends the program, which cannot work as it is configured, with a reason.
+        """
+        self.metrics = metrics
+        self.placement = Placement()
+        self.on_http: Callable[[socket.socket], None] = socket.socket.close
+        self._reactor = reactor
+        self._settings = settings
+        self._give_up = give_up
+        self._numbers = count(1)
+        self._parked: deque[_Parked] = deque()
+        self._sampler = Sampler()
+        self._tending: LoopingCall | None = None
+        self._embedded = (
+            EmbeddedServer(state=state_dir, reactor=reactor) if state_dir is not None else None
+        )
+        where = self._embedded.address if self._embedded else address.parse(settings.redis or "")
+        self.store = RedisStore(
+            address=where,
+            reactor=reactor,
+            random=SystemRandom(),
+            ttl_seconds=settings.room_ttl_s,
+        )
+        self.tables = Tables(store=self.store, chance=SystemRandom(), metrics=metrics)
+        self.listener = Listener(
+            reactor=reactor, sock=listening, on_websocket=self._on_websocket, on_http=self._on_http
+        )
+        # A worker needs no secret but the store's password, which its address holds.
+        told = msgspec.structs.replace(settings, redis=None, admin_token=None)
+        self._told = msgspec.json.encode(told)
+        self._where = where.url()
+        self.workers = Workers(
+            reactor=reactor,
+            watcher=self,
+            configuration=self._configuration,
+            environ=environ,
+            on_gone=self._forget_process,
+        )
+
+    def _configuration(self, worker: int) -> m.Configure:
+        return m.Configure(worker=worker, store=self._where, settings=self._told)
+
+    # --- life -----------------------------------------------------------------------------
+
+    def startService(self) -> None:
+        """Start store, workers and listener, one after the other."""
+        super().startService()
+        run(self._start(), "the start")
+
+    async def _start(self) -> None:
+        if self._embedded is not None:
+            try:
+                await self._embedded.start(lambda: self.store.up)
+            except StoreDidNotStart as error:
+                self._give_up(str(error))
+                return
+            _log.info("the store runs, pid {pid}", pid=self._embedded.pid)
+        if not self.running:
+            return
+        self.workers.start(self._settings.workers.min)
+        self.listener.start()
+        self._tending = every(self._reactor, _TEND_SECONDS, self._tend, "housekeeping")
+        _log.info(
+            "players are welcome on port {port}; {workers} workers",
+            port=self.listener.port,
+            workers=self._settings.workers.min,
+        )
+
+    def stopService(self) -> Deferred[None]:
+        """Let the workers store all they decided, then stop the store."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        _log.info("stopping")
+        if self._tending is not None:
+            self._tending.stop()
+        self.listener.stop()
+        for waiting in self._parked:
+            turn_away(waiting.sock, 503, "Service Unavailable")
+        self._parked.clear()
+        await self.workers.stop(self._settings.stop_seconds)
+        self.store.close()
+        if self._embedded is not None:
+            await self._embedded.stop()
+        _log.info("stopped")
+
+    # --- connections ----------------------------------------------------------------------
+
+    def _on_websocket(self, head: Head, sock: socket.socket, peer: str) -> None:
+        if head.room_code is None:
+            turn_away(sock, 404, "Not Found")
+        else:
+            self._place(RoomCode(head.room_code), sock, peer)
+
+    def _on_http(self, head: Head, sock: socket.socket, peer: str) -> None:
+        self.on_http(sock)
+
+    def _place(self, room: RoomCode, sock: socket.socket, peer: str) -> None:
+        """Hand a player's connection to the worker of its room."""
+        try:
+            worker = self.workers[self.placement.worker_for(room)]
+        except NoWorker:
+            self._park(room, sock, peer)
+            return
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = m.Connection(
+            connection=next(self._numbers), room=room, peer=peer, cookie=cookie(sock)
+        )
+        worker.give(connection, sock)
+
+    def _park(self, room: RoomCode, sock: socket.socket, peer: str) -> None:
+        """Keep a connection until a worker is ready."""
+        if len(self._parked) >= MAX_PARKED:
+            self._turn_away(sock)
+        else:
+            self._parked.append(_Parked(self._reactor.seconds(), room, sock, peer))
+
+    def _turn_away(self, sock: socket.socket) -> None:
+        self.metrics.connections_refused.labels("no_worker").inc()
+        turn_away(sock, 503, "Service Unavailable")
+
+    # --- what the workers tell ------------------------------------------------------------
+
+    def on_ready(self, worker: Worker) -> None:
+        """Let a worker take rooms, and those first who wait for one."""
+        _log.info("worker {id} is ready, pid {pid}", id=worker.id, pid=worker.pid)
+        self.placement.add(WorkerId(worker.id))
+        parked, self._parked = self._parked, deque()
+        for waiting in parked:
+            self._place(waiting.room, waiting.sock, waiting.peer)
+
+    def on_lost(self, worker: Worker, untaken: Untaken) -> None:
+        """Place a dead worker's rooms anew when they are asked for; some are already."""
+        self.placement.remove(WorkerId(worker.id))
+        if self.running:
+            self.metrics.worker_restarts.inc()
+        for connection, sock in untaken:
+            self.on_untaken(worker, connection, sock)
+
+    def on_untaken(self, worker: Worker, connection: m.Connection, sock: socket.socket) -> None:
+        """Route a connection again that its worker did not take."""
+        if self.running:
+            self._place(RoomCode(connection.room), sock, connection.peer)
+        else:
+            sock.close()
+
+    def on_idle(self, worker: Worker, room: str) -> None:
+        """Let a room that nobody uses go anywhere next time."""
+        self.placement.unpin(RoomCode(room), WorkerId(worker.id))
+
+    def on_misconfigured(self, worker: Worker, reason: str) -> None:
+        """End: no worker could do better."""
+        self._give_up(reason)
+
+    def _forget_process(self, pid: int) -> None:
+        self.metrics.forget(pid)
+        self._sampler.forget(pid)
+
+    # --- now and then ---------------------------------------------------------------------
+
+    def _tend(self) -> None:
+        since = self._reactor.seconds() - PARK_SECONDS
+        while self._parked and self._parked[0].since < since:
+            self._turn_away(self._parked.popleft().sock)
+        run(self._ask_store(), "asking for the store")
+        metrics = self.metrics
+        metrics.workers.set(sum(worker.state == "ready" for worker in self.workers))
+        for worker in self.workers:
+            if worker.pid is not None:
+                usage = self._sampler.look(worker.pid)
+                metrics.cpu_usage.labels(worker.id).set(usage.cpu)
+                metrics.memory_usage.labels(worker.id).set(usage.memory)
+
+    async def _ask_store(self) -> None:
+        """See whether the store answers; its being away is no failure of this program."""
+        with contextlib.suppress(StoreAway):
+            await self.store.commit([])
+        self.metrics.store_up.set(self.store.up)

@@ -1,0 +1,68 @@
+"""New tables and the history of old ones: what the public site asks of the store."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hokm import wire
+from hokm.metrics import Metrics
+from hokm.room.room import open_room
+from hokm.room.state import Chance, freeze
+from hokm.store.store import Store
+
+TOKEN_BYTES = 32  # 256 bits, as all seat tokens
+ROOT_BYTES = 32  # 256 bits of the operating system's randomness: all deals of the table
+_CODES_TRIED = 8  # 2^40 codes: two in a row taken will not happen
+
+_hand = msgspec.json.Decoder(wire.FinishedHand)
+
+
+class NoCode(Exception):
+    """No free room code was found; which is as good as impossible."""
+
+
+class Tables:
+    """Makes tables, and reads their histories."""
+
+    def __init__(self, *, store: Store, chance: Chance, metrics: Metrics) -> None:
+        """Make the tables' front desk.
+
+        Args:
+            chance: The operating system's randomness.
+        """
+        self._store = store
+        self._chance = chance
+        self._metrics = metrics
+
+    async def create(self, options: wire.TableOptions) -> wire.RoomCreated:
+        """Make a table.
+
+        Raises:
+            StoreAway: The store cannot be reached; nothing was made.
+        """
+        token = self._chance.randbytes(TOKEN_BYTES).hex()
+        root = self._chance.randbytes(ROOT_BYTES)
+        for _ in range(_CODES_TRIED):
+            code = self._code()
+            room = open_room(code, options, token, root)
+            if await self._store.create(code, freeze(room)):
+                self._metrics.games_created.inc()
+                return wire.RoomCreated(code, f"/?room_code={code}", token, room.commitment())
+        raise NoCode("no free room code")
+
+    async def history(self, code: str) -> wire.History | None:
+        """Return the finished hands of a table; None when there is no such table.
+
+        Raises:
+            StoreAway: The store cannot be reached.
+        """
+        hands = await self._store.hands(code)
+        if hands is None:
+            return None
+        return wire.History(code, tuple(_hand.decode(hand) for hand in hands))
+
+    def _code(self) -> str:
+        symbols = wire.CODE_ALPHABET
+        return "".join(
+            symbols[self._chance.randrange(len(symbols))] for _ in range(wire.CODE_LENGTH)
+        )
