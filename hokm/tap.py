@@ -10,15 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import IService, IServiceCollection, MultiService
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.components import Componentized
+from zope.interface import implementer
 
 from hokm import config, logs, metrics
+from hokm.admin.site import make_site
 from hokm.config import BadSetting, Endpoint, Settings
+from hokm.proxies import Proxies
 from hokm.store.embedded import StateDir, StateDirError
 from hokm.supervisor.service import Supervisor
+from hokm.web.site import PublicSite
 
 BACKLOG: Final = 1024  # connections that wait to be accepted; the kernel caps it (somaxconn)
 
@@ -109,9 +116,35 @@ def makeService(options: Options) -> IService:
         give_up(error)
     except OSError as error:
         give_up(f"{error.filename}: {error.strerror}")
+    supervisor.on_http = PublicSite(
+        reactor=reactor,
+        tables=supervisor,
+        settings=settings.web,
+        table=settings.table,
+        client_address=Proxies(settings.worker.trusted_proxies).client_address,
+    ).adopt
+    site = make_site(instance=supervisor, token=settings.admin_token, reactor=reactor)
     server = Server(settings)
     supervisor.setServiceParent(server)
+    # Beside the supervisor, so that probes are answered while it starts and while it stops.
+    StreamServerEndpointService(AdoptedPort(reactor, operators), site).setServiceParent(server)
     return server
+
+
+@implementer(IStreamServerEndpoint)
+class AdoptedPort:
+    """An endpoint on a socket that is bound and listens already."""
+
+    def __init__(self, reactor: Any, sock: socket.socket) -> None:
+        self._reactor = reactor
+        self._sock = sock
+
+    def listen(self, protocolFactory: Any) -> Deferred[Any]:
+        """Accept on the socket."""
+        with self._sock as sock:
+            return succeed(
+                self._reactor.adoptStreamPort(sock.fileno(), sock.family, protocolFactory)
+            )
 
 
 def _end(reactor: Any, reason: str) -> None:

@@ -462,9 +462,18 @@ Message: TypeAlias = Ok | Error | Welcome | StateMessage | Notice | Event
 
 
 class CreateRoom(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of `POST /api/rooms`."""
+    """Body of `POST /api/rooms`: an object of `TableOptions`' fields; the server's where missing."""
 
-    options: TableOptions = TableOptions()
+    options: dict[str, Any] = {}
+
+    def on(self, defaults: TableOptions) -> TableOptions:
+        """Return the options of the new table.
+
+        Raises:
+            msgspec.ValidationError: An option is unknown or has a bad value; names it.
+        """
+        given = msgspec.structs.asdict(defaults) | self.options
+        return msgspec.convert(given, TableOptions)
 
 
 class RoomCreated(Struct, frozen=True):

@@ -121,7 +121,7 @@ class Connection(ProtocolWrapper):
 
     def on_request(self, headers: Mapping[str, str]) -> None:
         """Hear of a handshake's headers, their names in lower case."""
-        self.peer = self.site.client_address(self.peer, headers.get("x-forwarded-for"))
+        self.peer = self.site.proxies.client_address(self.peer, headers.get("x-forwarded-for"))
 
     def on_open(self) -> None:
         """Hear from Autobahn that the handshake is done."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
 import autobahn.websocket.protocol
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionRequest
+
+from hokm.proxies import Proxies
 
 OPEN_HANDSHAKE_SECONDS: Final = 5.0
 CLOSE_HANDSHAKE_SECONDS: Final = 1.0
@@ -68,9 +69,7 @@ class Site:
         self.reactor = reactor
         self.max_message = max_message
         self.subprotocol = subprotocol
-        self._trusted: tuple[IPv4Network | IPv6Network, ...] = tuple(
-            ip_network(proxy) for proxy in trusted_proxies
-        )
+        self.proxies = Proxies(trusted_proxies)
         factory = self._factory = WebSocketServerFactory(
             reactor=reactor, protocols=[subprotocol], server="hokm"
         )
@@ -95,20 +94,3 @@ class Site:
         made.factory = self._factory
         made.owner = owner
         return made
-
-    def client_address(self, peer: str, forwarded: str | None) -> str:
-        """Return a player's address: the last hop that a trusted proxy names, else the peer's."""
-        if not forwarded or not any(_within(peer, network) for network in self._trusted):
-            return peer
-        last = forwarded.rsplit(",", 1)[-1].strip()
-        try:
-            return str(ip_address(last))
-        except ValueError:
-            return peer
-
-
-def _within(peer: str, network: IPv4Network | IPv6Network) -> bool:
-    try:
-        return ip_address(peer) in network
-    except ValueError:
-        return False

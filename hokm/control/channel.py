@@ -125,6 +125,13 @@ class Channel(FileDescriptor, Generic[M]):
         finally:
             os.close(memfd)
 
+    def drain(self) -> None:
+        """Hand on all that has come already, now that the other side's process is gone."""
+        for _ in range(QUEUE_PACKETS // READS_PER_EVENT):  # more than the kernel can hold
+            reason = self.doRead() if self.connected else None
+            if reason is not None:
+                self.connectionLost(Failure(reason))
+
     def close(self) -> None:
         """Close this end at once; what is still queued is dropped, and `on_lost` stays silent."""
         self._on_lost = _ignore

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -39,7 +40,8 @@ def turn_away(sock: socket.socket, status: int, reason: str) -> None:
     """Answer a request that nobody has read with a status and no body, and close the socket."""
     answer = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     with sock, contextlib.suppress(OSError):
-        sock.recv(HEAD_BYTES + 1)  # closing over unread bytes resets, and the answer is lost
+        with contextlib.suppress(BlockingIOError):
+            sock.recv(HEAD_BYTES + 1)  # closing over unread bytes resets, and the answer is lost
         sock.send(answer.encode("ascii"))
         sock.shutdown(socket.SHUT_WR)
 
@@ -86,6 +88,7 @@ class Listener:
         self._pending: dict[_Pending, None] = {}  # in the order of their coming, as the next
         self._of_peer: dict[str, dict[_Pending, None]] = {}
         self._exhausted = False
+        self._sweep_loop: LoopingCall | None = None
 
     @property
     def port(self) -> int:
@@ -99,14 +102,17 @@ class Listener:
 
     def start(self) -> None:
         """Begin to accept."""
-        self._sweeper = every(self._reactor, _SWEEP_SECONDS, self._sweep, "sweep of the listener")
+        self._sweep_loop = every(
+            self._reactor, _SWEEP_SECONDS, self._sweep, "sweep of the listener"
+        )
         self._reactor.addReader(self)
 
     def stop(self) -> None:
         """Accept nothing more and close what is pending; connections handed on live on."""
         if self._sock.fileno() < 0:
             return
-        self._sweeper.stop()
+        if self._sweep_loop is not None:
+            self._sweep_loop.stop()
         self._reactor.removeReader(self)
         self._sock.close()
         for waiting in list(self._pending):

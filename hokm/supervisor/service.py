@@ -7,6 +7,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import count
 from random import SystemRandom
 from typing import Any, Final
@@ -17,6 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from hokm import wire
 from hokm.config import Settings
 from hokm.control import messages as m
 from hokm.control.identity import cookie
@@ -28,7 +30,8 @@ from hokm.store.store import StoreAway
 from hokm.supervisor.head import Head
 from hokm.supervisor.listener import Listener, turn_away
 from hokm.supervisor.placement import NoWorker, Placement, RoomCode, WorkerId
-from hokm.supervisor.sampler import Sampler
+from hokm.supervisor.sampler import Sampler, Usage, memory_limit
+from hokm.supervisor.status import ScalingStatus, Status, StoreStatus, WorkerStatus
 from hokm.supervisor.tables import Tables
 from hokm.supervisor.workers import Untaken, Worker, Workers
 from hokm.tasks import every, run
@@ -49,7 +52,11 @@ class _Parked:
 
 
 class Supervisor(Service):
-    """The program's control plane: store, workers, listener."""
+    """The program's control plane: store, workers, listener.
+
+    Attributes:
+        on_http: Takes each connection that wants no WebSocket.
+    """
 
     def __init__(
         self,
@@ -79,6 +86,9 @@ class Supervisor(Service):
         self._numbers = count(1)
         self._parked: deque[_Parked] = deque()
         self._sampler = Sampler()
+        self._usage: dict[int, Usage] = {}
+        self._memory = memory_limit()
+        self._began = reactor.seconds()
         self._tending: LoopingCall | None = None
         self._embedded = (
             EmbeddedServer(state=state_dir, reactor=reactor) if state_dir is not None else None
@@ -226,6 +236,69 @@ class Supervisor(Service):
         self.metrics.forget(pid)
         self._sampler.forget(pid)
 
+    # --- how things are ------------------------------------------------------------------
+
+    def healthy(self) -> bool:
+        """Say whether tables can be made and played at."""
+        return not self.unhealthy()
+
+    def unhealthy(self) -> tuple[str, ...]:
+        """Return why players cannot be served now; nothing when they can."""
+        reasons = []
+        if not self.store.up:
+            reasons.append("the store does not answer")
+        if not any(worker.state == "ready" for worker in self.workers):
+            reasons.append("no worker is ready")
+        if not self.running:
+            reasons.append("the server is stopping")
+        return tuple(reasons)
+
+    def metrics_text(self) -> bytes:
+        """Return all metrics of all processes."""
+        return self.metrics.render()
+
+    async def create(self, options: wire.TableOptions) -> wire.RoomCreated:
+        """Make a table; its link is complete where the settings say how players find us."""
+        made = await self.tables.create(options)
+        base = (self._settings.public_url or "").rstrip("/")
+        return msgspec.structs.replace(made, url=base + made.url)
+
+    async def history(self, code: str) -> wire.History | None:
+        """Return the finished hands of a table."""
+        return await self.tables.history(code)
+
+    def status(self) -> Status:
+        """Return how the instance and its workers are."""
+        workers = tuple(self._worker_status(worker) for worker in self.workers)
+        return Status(
+            instance=socket.gethostname(),
+            version=version("hokm"),
+            uptime_s=round(self._reactor.seconds() - self._began, 1),
+            workers=workers,
+            rooms=sum(worker.rooms for worker in workers),
+            connections=sum(worker.connections for worker in workers),
+            scaling=ScalingStatus(target=self._settings.workers.min),
+            store=StoreStatus(
+                up=self.store.up,
+                kind="embedded" if self._embedded else "shared",
+                address=str(self.store.address),
+            ),
+        )
+
+    def _worker_status(self, worker: Worker) -> WorkerStatus:
+        stats = worker.stats
+        usage = self._usage.get(worker.id, Usage())
+        return WorkerStatus(
+            id=worker.id,
+            pid=worker.pid,
+            state=worker.state,
+            rooms=stats.rooms if stats else 0,
+            connections=stats.connections if stats else 0,
+            cpu=round(usage.cpu, 3),
+            memory=usage.memory,
+            loop_lag_ms=round(stats.loop_lag_ms, 1) if stats else 0.0,
+        )
+
     # --- now and then ---------------------------------------------------------------------
 
     def _tend(self) -> None:
@@ -236,10 +309,11 @@ class Supervisor(Service):
         metrics = self.metrics
         metrics.workers.set(sum(worker.state == "ready" for worker in self.workers))
         for worker in self.workers:
-            if worker.pid is not None:
-                usage = self._sampler.look(worker.pid)
-                metrics.cpu_usage.labels(worker.id).set(usage.cpu)
-                metrics.memory_usage.labels(worker.id).set(usage.memory)
+            usage = self._sampler.look(worker.pid) if worker.pid is not None else Usage()
+            self._usage[worker.id] = usage
+            metrics.cpu_usage.labels(worker.id).set(usage.cpu)
+            metrics.memory_usage.labels(worker.id).set(usage.memory / self._memory)
+            metrics.error_rate.labels(worker.id).set(0.0)
 
     async def _ask_store(self) -> None:
         """See whether the store answers; its being away is no failure of this program."""

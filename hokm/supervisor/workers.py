@@ -76,34 +76,46 @@ class Worker(ProcessProtocol):
         self._pause = FIRST_PAUSE
         self._ready_since: float | None = None
         self._alarm: IDelayedCall | None = None
-        self._gone: Deferred[None] | None = None
+        self._gone: list[Deferred[None]] = []
         self._hopeless = False
 
     # --- life -----------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the process."""
-        ours, theirs = Channel.pair()
-        null = os.open(os.devnull, os.O_RDONLY)
+        """Start the process; if the system refuses, later."""
+        try:
+            self._spawn()
+        except OSError as error:
+            _log.error("worker {id} cannot be started: {error}", id=self.id, error=error)
+            self.state = "dead"
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
+            self._start_again(0.0)
+
+    def _spawn(self) -> None:
         self.state = "starting"
         self.stats = None
         self._ready_since = None
+        ours, theirs = Channel.pair()
         self._channel = Channel(
             reactor=self._clock,
             sock=ours,
             decoder=m.FROM_WORKER,
             on_message=self._hear,
-            on_lost=lambda reason: self._signal("KILL"),
+            on_lost=self._channel_lost,
         )
-        fds = {0: null, 1: 1, 2: 2, _CHANNEL: theirs.fileno()}
         command = self._workers.command
-        transport = self._clock.spawnProcess(
-            self, command[0], list(command), env=dict(self._workers.environ), childFDs=fds
-        )
+        with theirs, open(os.devnull, "rb") as null:  # noqa: PTH123 - devnull is a text
+            transport = self._clock.spawnProcess(
+                self,
+                command[0],
+                list(command),
+                env=dict(self._workers.environ),
+                childFDs={0: null.fileno(), 1: 1, 2: 2, _CHANNEL: theirs.fileno()},
+            )
         self.pid = transport.pid
-        os.close(null)
-        theirs.close()
-        self._channel.send(self._workers.configuration(self.id))
+        self._tell(self._workers.configuration(self.id))
         self._set_alarm(START_SECONDS, self._never_ready)
 
     def _never_ready(self) -> None:
@@ -118,10 +130,11 @@ class Worker(ProcessProtocol):
             self._hopeless = True
             gone.callback(None)
             return gone
-        self._gone = gone
+        self._gone.append(gone)
+        if self.state == "stopping":
+            return gone
         self.state = "stopping"
-        if self._channel is not None:
-            self._channel.send(m.Stop(grace_s=seconds))
+        self._tell(m.Stop(grace_s=seconds))
         self._set_alarm(seconds + STOP_MARGIN, self._terminate)
         return gone
 
@@ -129,6 +142,10 @@ class Worker(ProcessProtocol):
         _log.warn("worker {id} does not stop and is killed", id=self.id)
         self._signal("TERM")
         self._set_alarm(STOP_MARGIN, lambda: self._signal("KILL"))
+
+    def _channel_lost(self, reason: Failure) -> None:
+        if self.state != "stopping":  # which ends with this, and has its own time
+            self._signal("KILL")
 
     def _signal(self, name: str) -> None:
         try:
@@ -144,14 +161,17 @@ class Worker(ProcessProtocol):
         pid, self.pid = self.pid, None
         self.state = "dead"
         self._set_alarm(None)
+        self.transport = None
         if self._channel is not None:
+            self._channel.drain()  # a `Got` may lie there: such a connection was read from
             self._channel.close()
             self._channel = None
         untaken = list(self._untaken.values())
         self._untaken.clear()
-        if getattr(reason.value, "exitCode", None) == MISCONFIGURED:
-            self._hopeless = True
         if not wanted:
+            code = getattr(reason.value, "exitCode", None)
+            if code == MISCONFIGURED and not self._hopeless:
+                self._give_up(f"worker {self.id} ended with code {code}: it is misconfigured")
             _log.error(
                 "worker {id} (pid {pid}) died: {reason}",
                 id=self.id,
@@ -161,8 +181,8 @@ class Worker(ProcessProtocol):
         if not (wanted or self._hopeless):
             self._start_again(lived)
         self._workers.gone(self, pid, untaken)
-        if self._gone is not None:
-            gone, self._gone = self._gone, None
+        stopped, self._gone = self._gone, []
+        for gone in stopped:
             gone.callback(None)
 
     def _start_again(self, lived: float) -> None:
@@ -187,10 +207,18 @@ class Worker(ProcessProtocol):
     def give(self, connection: m.Connection, sock: socket.socket) -> None:
         """Hand a connection over; *sock* is kept until the worker has it."""
         self._untaken[connection.connection] = (connection, sock)
-        if self._channel is None:
-            return  # it is dying: `processEnded` returns what it had not taken
         try:
-            self._channel.send(connection, [sock.fileno()])
+            self._tell(connection, [sock.fileno()])
+        except OSError as error:  # no descriptor is left for a copy
+            _log.error("a connection was dropped: {error}", error=error)
+            del self._untaken[connection.connection]
+            sock.close()
+
+    def _tell(self, message: m.ToWorker, fds: Sequence[int] = ()) -> None:
+        if self._channel is None:
+            return  # it is dead: `processEnded` returns what it had not taken
+        try:
+            self._channel.send(message, fds)
         except ChannelFull:
             _log.error("worker {id} hangs and is killed", id=self.id)
             self._signal("KILL")
@@ -217,8 +245,7 @@ class Worker(ProcessProtocol):
                 self._set_alarm(None)
                 watcher.on_ready(self)
             case m.Misconfigured(message=reason):
-                self._hopeless = True
-                watcher.on_misconfigured(self, reason)
+                self._give_up(reason)
             case m.Hello(protocol=protocol):
                 self._check(protocol)
             case _:
@@ -228,9 +255,12 @@ class Worker(ProcessProtocol):
         try:
             m.check_protocol(protocol)
         except m.WrongProtocol as error:
-            self._hopeless = True
-            self._workers.watcher.on_misconfigured(self, str(error))
+            self._give_up(str(error))
             self._signal("KILL")
+
+    def _give_up(self, reason: str) -> None:
+        self._hopeless = True
+        self._workers.watcher.on_misconfigured(self, reason)
 
 
 class Workers:

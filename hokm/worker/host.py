@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from hokm import wire
 from hokm.config import WorkerSettings
 from hokm.connection import Connection, text_frame
+from hokm.limits import Buckets
 from hokm.metrics import Metrics
 from hokm.room import room as rooms
 from hokm.room.events import decode
@@ -20,7 +21,6 @@ from hokm.room.state import Chance, Room, thaw
 from hokm.store.store import Claimed, Store, StoreAway
 from hokm.tasks import run
 from hokm.worker.committer import Committer
-from hokm.worker.limits import Buckets
 from hokm.worker.player import Player
 from hokm.worker.step import Ending
 from hokm.worker.table import INBOX_COMMANDS, Table

@@ -10,8 +10,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from hokm import wire
 from hokm.config import WorkerSettings
 from hokm.connection import Connection, text_frame
+from hokm.limits import Bucket
 from hokm.room.state import Chance
-from hokm.worker.limits import Bucket
 from hokm.worker.step import Ending, Probe
 
 BAD_MESSAGE_TOKENS: Final = 5.0  # of the bucket; so much does a message that is none cost

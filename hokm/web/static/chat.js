@@ -65,7 +65,7 @@ export class Chat {
     this.#root.classList.toggle("read-only", watching);
     if (model.chat !== this.#shown) this.#list(model);
     this.#shown = model.chat;
-    const said = model.said ?? model.chat.length;
+    const { said } = model;
     if (this.isOpen) this.#seen = said;
     const unread = said - this.#seen;
     this.#unread.hidden = unread <= 0;

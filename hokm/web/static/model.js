@@ -15,7 +15,7 @@ export function emptyModel(code) {
     seat: null, match_no: 0, hand_no: 0, score: [0, 0], tricks: [0, 0], hakem: null, dealer: null,
     trump: null, hand: [], legal: [], counts: [0, 0, 0, 0], table: null, last_trick: null,
     turn: null, may_redeal: false, commitment: "", result: null, winner: null, paused: false,
-    autos: [], proof: null, promised: "", drawn: null, chat: [],
+    autos: [], proof: null, promised: "", drawn: null, chat: [], said: 0,
   };
 }
 
@@ -165,6 +165,7 @@ const CHANGES = {
   match_over: (_, { winner, score }) => ({ phase: "match_over", winner, score, turn: null }),
   said: (model, { seat, name, text }) => ({
     chat: [...model.chat, { seat, name, text }].slice(-CHAT_LINES),
+    said: model.said + 1,
   }),
   notice: (model, { kind }) => ({ paused: kind === "paused" }),
 };

@@ -1,0 +1,1 @@
+"""The operators' side: health, readiness, metrics and status over HTTP."""

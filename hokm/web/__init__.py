@@ -1,0 +1,1 @@
+"""The public site: the players' page, new tables, histories."""

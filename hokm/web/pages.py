@@ -1,0 +1,48 @@
+"""The files of the players' page, read once."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from msgspec import Struct
+
+_TEXT = ("text/", "application/javascript", "text/javascript", "image/svg+xml")
+
+
+class Page(Struct, frozen=True):
+    """A file as it is served.
+
+    Attributes:
+        kind: Content type.
+        tag: ETag, of the content.
+    """
+
+    kind: str
+    body: bytes
+    tag: str
+
+
+def read_pages() -> dict[str, Page]:
+    """Return all files of the page by path; `/` is the page itself."""
+    pages = {f"/{path}": _page(path, file) for path, file in _walk(files("hokm.web") / "static")}
+    pages["/"] = pages["/index.html"]
+    return pages
+
+
+def _walk(directory: Traversable, prefix: str = "") -> list[tuple[str, Traversable]]:
+    found: list[tuple[str, Traversable]] = []
+    for item in directory.iterdir():
+        name = prefix + item.name
+        found += _walk(item, name + "/") if item.is_dir() else [(name, item)]
+    return found
+
+
+def _page(path: str, file: Traversable) -> Page:
+    body = file.read_bytes()
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    if kind.startswith(_TEXT):
+        kind += "; charset=utf-8"
+    return Page(kind, body, f'"{hashlib.sha256(body).hexdigest()[:20]}"')

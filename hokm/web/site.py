@@ -1,0 +1,229 @@
+"""The public HTTP site: the players' page, new tables, histories.
+
+Sockets are adopted with their request still unread, and serve that one request: the listener has
+looked at the first only, and a WebSocket that followed it would come to the wrong place.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+from twisted.logger import Logger
+from twisted.web.http import HTTPChannel, Request
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
+
+from hokm import wire
+from hokm.config import WebSettings
+from hokm.limits import Buckets
+from hokm.store.store import StoreAway
+from hokm.tasks import run
+from hokm.web.pages import Page, read_pages
+
+_log = Logger()
+
+MAX_BODY: Final = 4096  # bytes; the largest legal body, with all options, has 500
+REQUEST_SECONDS: Final = 10.0  # for the rest of a request whose head is here
+_HISTORY: Final = re.compile(rb"/api/rooms/([0-9A-Za-z]{1,32})/history")
+_HEADERS: Final = {
+    # The page has no inline script or style, and speaks with nobody but this server.
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:;"
+    " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Server": "hokm",
+}
+_ERRORS: Final = {
+    400: "bad_message",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_big",
+    429: "rate_limited",
+    500: "internal",
+    503: "store_away",
+}
+
+
+class Tables(Protocol):
+    """What the site asks for."""
+
+    async def create(self, options: wire.TableOptions) -> wire.RoomCreated:
+        """Make a table; fails with `StoreAway`."""
+
+    async def history(self, code: str) -> wire.History | None:
+        """Return a table's finished hands, None without such a table; fails with `StoreAway`."""
+
+    def healthy(self) -> bool:
+        """Say whether tables can be made and played at."""
+
+
+class Refused(Exception):
+    """A request that is answered with an error.
+
+    Attributes:
+        status: HTTP status.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class PublicSite:
+    """Serves one request on each socket that it is given."""
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        tables: Tables,
+        settings: WebSettings,
+        table: wire.TableOptions,
+        client_address: Callable[[str, str | None], str],
+    ) -> None:
+        """Read the page's files and make the site.
+
+        Args:
+            table: Options of a new table where its maker says nothing.
+            client_address: Finds a player's address from the peer's and X-Forwarded-For.
+        """
+        self._reactor = reactor
+        site = Site(_Root(tables, settings, table, client_address, reactor), reactor=reactor)
+        site.protocol = _OneRequest
+        site.timeOut = REQUEST_SECONDS
+        site.noisy = False
+        site.log = lambda request: None  # an access log is the proxy's business
+        site.startFactory()
+        self._site = site
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Serve the request that waits in *sock*, which is closed here: Twisted has its own."""
+        with sock:
+            self._reactor.adoptStreamConnection(sock.fileno(), sock.family, self._site)
+
+
+class _OneRequest(HTTPChannel):
+    """One request a connection."""
+
+    def checkPersistence(self, request: Request, version: bytes) -> bool:
+        request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+        return False
+
+
+class _Root(Resource):
+    isLeaf = True
+
+    def __init__(
+        self,
+        tables: Tables,
+        settings: WebSettings,
+        table: wire.TableOptions,
+        client_address: Callable[[str, str | None], str],
+        clock: Any,
+    ) -> None:
+        super().__init__()
+        self._tables = tables
+        self._table = table
+        self._client_address = client_address
+        self._clock = clock
+        self._pages = read_pages()
+        self._each = Buckets(settings.rooms_per_minute / 60, settings.rooms_per_minute)
+        in_all = settings.rooms_per_minute_in_all
+        self._all = Buckets(in_all / 60, in_all)
+
+    def render(self, request: Any) -> int:
+        for name, value in _HEADERS.items():
+            request.setHeader(name, value)
+        run(self._serve(request), "an HTTP request")
+        return NOT_DONE_YET
+
+    async def _serve(self, request: Any) -> None:
+        gone: list[object] = []
+        request.notifyFinish().addErrback(gone.append)
+        try:
+            status, kind, body = await self._answer(request)
+        except Refused as refusal:
+            status, kind, body = refusal.status, "application/json", _error(refusal)
+        except StoreAway:
+            request.setHeader("Retry-After", "2")
+            away = Refused(503, "the store does not answer; try again")
+            status, kind, body = 503, "application/json", _error(away)
+        except Exception:
+            _log.failure("an HTTP request failed")
+            status, kind = 500, "application/json"
+            body = _error(Refused(500, "internal error"))
+        if gone:
+            return
+        request.setResponseCode(status)
+        request.setHeader("Content-Type", kind)
+        request.setHeader("Content-Length", str(len(body)))
+        if request.method != b"HEAD" and body:
+            request.write(body)
+        request.finish()
+
+    async def _answer(self, request: Any) -> tuple[int, str, bytes]:
+        path: bytes = request.path
+        if path == b"/api/rooms":
+            _allow(request, b"POST")
+            return await self._create(request)
+        found = _HISTORY.fullmatch(path)
+        if found:
+            _allow(request, b"GET", b"HEAD")
+            return await self._history(found[1].decode())
+        if path == b"/health":
+            _allow(request, b"GET", b"HEAD")
+            healthy = self._tables.healthy()
+            text = b'{"status":"ok"}' if healthy else b'{"status":"unavailable"}'
+            return 200 if healthy else 503, "application/json", text
+        page = self._pages.get(path.decode("latin-1"))
+        if page is None:
+            raise Refused(404, "there is nothing here")
+        _allow(request, b"GET", b"HEAD")
+        return _page(request, page)
+
+    async def _create(self, request: Any) -> tuple[int, str, bytes]:
+        body: bytes = request.content.read(MAX_BODY + 1)
+        if len(body) > MAX_BODY:
+            raise Refused(413, f"at most {MAX_BODY} bytes are taken")
+        try:
+            wanted = msgspec.json.decode(body or b"{}", type=wire.CreateRoom)
+            options = wanted.on(self._table)
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+            raise Refused(400, str(error)) from None
+        now = self._clock.seconds()
+        forwarded = request.getHeader("x-forwarded-for")
+        peer = self._client_address(str(request.getClientAddress().host), forwarded)
+        if not self._each.take(peer, now) or not self._all.take(None, now):
+            request.setHeader("Retry-After", "60")
+            raise Refused(429, "too many new tables; try again in a minute")
+        return 201, "application/json", wire.encode(await self._tables.create(options))
+
+    async def _history(self, text: str) -> tuple[int, str, bytes]:
+        code = wire.room_code(text)
+        history = await self._tables.history(code) if code is not None else None
+        if history is None:
+            raise Refused(404, wire.ERRORS["no_such_room"])
+        return 200, "application/json", wire.encode(history)
+
+
+def _allow(request: Any, *methods: bytes) -> None:
+    if request.method not in methods:
+        request.setHeader("Allow", b", ".join(methods))
+        raise Refused(405, "this method is not for this path")
+
+
+def _page(request: Any, page: Page) -> tuple[int, str, bytes]:
+    request.setHeader("Cache-Control", "no-cache")
+    request.setHeader("ETag", page.tag)
+    if request.getHeader("if-none-match") == page.tag:
+        return 304, page.kind, b""
+    return 200, page.kind, page.body
+
+
+def _error(refusal: Refused) -> bytes:
+    code = _ERRORS[refusal.status]
+    return msgspec.json.encode({"error": {"code": code, "message": str(refusal)}})

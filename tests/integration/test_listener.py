@@ -1,0 +1,265 @@
+# mypy: disallow-untyped-decorators=False
+"""The public port over real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_twisted  # type: ignore[import-untyped]
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
+from hokm.supervisor import listener as module
+from hokm.supervisor.head import Head
+from hokm.supervisor.listener import Listener, turn_away
+
+REQUEST = b"GET /ws?room_code=abcd HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"
+
+
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until *condition* holds; fail after *seconds*."""
+    for _ in range(int(seconds / 0.01)):
+        if condition():
+            return
+        await deferLater(reactor, 0.01)
+    raise AssertionError("did not happen in time")
+
+
+class Site:
+    """A listener, those whom it handed on, and those who came."""
+
+    def __init__(self, family: int, address: str, pending: int, pending_per_peer: int) -> None:
+        port = socket.create_server((address, 0), family=family, backlog=1000)
+        self.address = port.getsockname()
+        self.family = family
+        self.websockets: list[tuple[Head, socket.socket, str]] = []
+        self.others: list[tuple[Head, socket.socket, str]] = []
+        self.clients: list[socket.socket] = []
+        self.listener = Listener(
+            reactor=reactor,
+            sock=port,
+            on_websocket=lambda *request: self.websockets.append(request),
+            on_http=lambda *request: self.others.append(request),
+            pending=pending,
+            pending_per_peer=pending_per_peer,
+        )
+        self.listener.start()
+
+    def client(self, first: bytes = b"") -> socket.socket:
+        """Connect and send *first*."""
+        sock = socket.socket(self.family)
+        sock.settimeout(5)
+        sock.connect(self.address)
+        sock.sendall(first)
+        self.clients.append(sock)
+        return sock
+
+    def close(self) -> None:
+        """Close everything."""
+        self.listener.stop()
+        for sock in self.clients:
+            sock.close()
+        for _, sock, _ in self.websockets + self.others:
+            sock.close()
+
+
+@pytest_twisted.async_yield_fixture
+async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    """A listener, by default on 127.0.0.1 and with room for 1,000 heads."""
+    arguments = getattr(request, "param", (socket.AF_INET, "127.0.0.1", 1000, 1000))
+    site = Site(*arguments)
+    yield site
+    site.close()
+
+
+def both_families(function: Callable[..., object]) -> Callable[..., object]:
+    """Run a test on IPv4 and on IPv6."""
+    sites = [(socket.AF_INET, "127.0.0.1", 9, 9), (socket.AF_INET6, "::1", 9, 9)]
+    marked: Callable[..., object] = pytest.mark.parametrize("site", sites, indirect=True)(function)
+    return marked
+
+
+@both_families
+@pytest_twisted.ensureDeferred
+async def test_a_request_is_handed_on_unread(site: Site) -> None:
+    """The new owner gets the head, the peer's address and a socket with all its bytes."""
+    site.client(REQUEST + b"more")
+    await until(lambda: site.websockets)
+    head, sock, peer = site.websockets[0]
+    assert head == Head("GET", "/ws", "ABCD", True)
+    assert peer == site.address[0]
+    assert not sock.getblocking()
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert sock.recv(1000) == REQUEST + b"more"
+
+
+@pytest_twisted.ensureDeferred
+async def test_ordinary_requests_go_elsewhere(site: Site) -> None:
+    """What asks for no WebSocket is given to the other callback."""
+    site.client(b"GET / HTTP/1.1\r\n\r\n")
+    await until(lambda: site.others)
+    assert not site.websockets
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_dribbled_head(site: Site) -> None:
+    """A head that comes byte by byte is complete with its last; the socket is as new then."""
+    client = site.client()
+    for index in range(len(REQUEST)):
+        assert not site.websockets
+        client.sendall(REQUEST[index : index + 1])
+        await deferLater(reactor, 0.001)
+    await until(lambda: site.websockets)
+    _, sock, _ = site.websockets[0]
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 1
+    assert sock.recv(1000) == REQUEST
+    assert site.listener.pending == 0
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /ws"])
+@pytest_twisted.ensureDeferred
+async def test_who_closes_in_mid_head_is_dropped(site: Site, sent: bytes) -> None:
+    """The end of the stream before the head's end drops the connection at once."""
+    client = site.client(sent)
+    await until(lambda: site.listener.pending)
+    client.shutdown(socket.SHUT_WR)
+    await until(lambda: not site.listener.pending, 2)
+    assert site.listener.refused == {"gone": 1}
+    with contextlib.suppress(ConnectionResetError):  # when some of its bytes were unread
+        assert client.recv(10) == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "why"),
+    [
+        (b"\x16\x03\x01", b"400", "bad_request"),
+        (b"GET / HTTP/1.1\r\nx: " + b"a" * 9000, b"431", "head_too_large"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_bad_heads_are_answered(site: Site, sent: bytes, status: bytes, why: str) -> None:
+    """What is no request, or too large, hears why before the connection ends."""
+    client = site.client(sent)
+    await until(lambda: site.listener.refused)
+    assert site.listener.refused == {why: 1}
+    assert client.recv(1000).startswith(b"HTTP/1.1 " + status)
+
+
+@pytest_twisted.ensureDeferred
+async def test_silence_ends_at_the_deadline(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head that is not complete in time is answered with 408."""
+    monkeypatch.setattr(module, "HEAD_SECONDS", 0.3)
+    silent, slow = site.client(), site.client(b"GET")
+    await until(lambda: site.listener.refused["head_timeout"] == 2, 3)
+    assert silent.recv(1000).startswith(b"HTTP/1.1 408")
+    assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+    assert site.listener.pending == 0
+
+
+@pytest.mark.parametrize(
+    "site",
+    [(socket.AF_INET, "127.0.0.1", 1000, 5), (socket.AF_INET, "127.0.0.1", 5, 1000)],
+    indirect=True,
+)
+@pytest_twisted.ensureDeferred
+async def test_too_many_silent_ones_displace_one_another(site: Site) -> None:
+    """Above a bound the oldest incomplete head goes; one that is complete by now is served."""
+    for _ in range(5):
+        site.client(b"GET")
+    await until(lambda: site.listener.pending == 5)
+    site.clients[0].sendall(REQUEST[3:])  # perhaps seen only when its place is needed
+    site.client(b"GET")
+    site.client(b"GET")
+    await until(lambda: site.listener.refused["crowded"] == 1)
+    assert len(site.websockets) == 1
+    assert site.listener.pending == 5
+    assert site.clients[1].recv(1000).startswith(b"HTTP/1.1 503")
+
+
+@pytest_twisted.ensureDeferred
+async def test_half_sent_heads_cost_nothing(site: Site) -> None:
+    """300 half-sent heads take less than 5 % of a core, and others are served meanwhile."""
+    for _ in range(300):
+        site.client(b"GET /ws?room_code=abcd HTTP/1.1\r\n")
+    await until(lambda: site.listener.pending == 300)
+    before = time.process_time()
+    await deferLater(reactor, 2)
+    assert time.process_time() - before < 0.1
+    site.client(REQUEST)
+    await until(lambda: site.websockets)
+    assert site.listener.pending == 300
+
+
+class Exhausted:
+    """A listening socket of a process without descriptors."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.tries = 0
+
+    def accept(self) -> None:
+        """Fail."""
+        self.tries += 1
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    def fileno(self) -> int:
+        """Return the real socket's."""
+        return self.sock.fileno()
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_descriptors_accepting_pauses(site: Site) -> None:
+    """Out of descriptors nothing spins: it is tried again a second later, and then served."""
+    real = site.listener._sock
+    exhausted = Exhausted(real)
+    site.listener._sock = exhausted  # type: ignore[assignment]
+    site.client(REQUEST)
+    await until(lambda: exhausted.tries)
+    await deferLater(reactor, 0.3)
+    assert exhausted.tries == 1
+    site.listener._sock = real
+    await until(lambda: site.websockets, 3)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_failing_route_costs_one_connection(site: Site) -> None:
+    """What the owner raises closes that connection; the next one is served."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("of one connection")
+
+    site.listener._on_http = fail
+    client = site.client(b"GET / HTTP/1.1\r\n\r\n")
+    site.client(REQUEST)
+    await until(lambda: site.websockets)
+    with pytest.raises(ConnectionResetError):  # its bytes were unread
+        client.recv(10)
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_closes_what_waits(site: Site) -> None:
+    """After stop nobody can connect and no incomplete head is left; a second stop is fine."""
+    waiting = site.client(b"GET")
+    await until(lambda: site.listener.pending)
+    site.listener.stop()
+    site.listener.stop()
+    with pytest.raises(ConnectionResetError):
+        waiting.recv(10)
+    with pytest.raises(ConnectionRefusedError):
+        site.client()
+
+
+def test_turn_away_reaches_the_client() -> None:
+    """The answer arrives although the request was never read."""
+    ours, theirs = socket.socketpair()
+    theirs.sendall(REQUEST)
+    ours.setblocking(False)
+    turn_away(ours, 404, "Not Found")
+    with theirs:
+        assert theirs.recv(1000).startswith(b"HTTP/1.1 404 Not Found\r\n")
+        assert theirs.recv(1000) == b""
