@@ -8,7 +8,7 @@ from typing import Final
 from hokm import wire
 from hokm.bots import Call, Refuse
 from hokm.bots import choose as bot_choice
-from hokm.client.client import Client, CommandRefused
+from hokm.client.client import Client, CommandRefused, Disconnected
 from hokm.game.cards import CARDS, NAMES, SUITS, mask_of, suit_of
 from hokm.game.hand import Trick
 from hokm.game.view import SeatView
@@ -20,6 +20,7 @@ class Player:
     """Plays for a client.
 
     Attributes:
+        going: Set it to False, and it lets its turns pass.
         acknowledged: Plays that the server has answered with ok.
         refused: Codes of those that it refused.
     """
@@ -28,21 +29,25 @@ class Player:
         self._client = client
         self._random = random
         self._level: wire.Level = level
+        self.going = True
         self.acknowledged = 0
         self.refused: list[str] = []
 
     async def play_match(self) -> None:
-        """Play until the match is over."""
-        state = await self._client.until(lambda s: s.phase in ("call", "play"))
-        while True:
-            state = await self._client.until(self._is_ours_or_over)
-            if state.phase == "match_over":
-                return
-            await self._act(state)
+        """Play until the match is over, or the place at the table is gone."""
+        try:
+            await self._client.until(lambda s: s.phase in ("call", "play"))
+            while True:
+                state = await self._client.until(self._is_ours_or_over)
+                if state.phase == "match_over":
+                    return
+                await self._act(state)
+        except Disconnected:
+            return
 
     def _is_ours_or_over(self, state: wire.State) -> bool:
         mine = state.turn is not None and state.turn.seat == state.seat and not state.paused
-        return mine or state.phase == "match_over"
+        return (mine and self.going) or state.phase == "match_over"
 
     async def _act(self, state: wire.State) -> None:
         assert state.turn is not None

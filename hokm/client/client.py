@@ -167,6 +167,11 @@ class Client:
         """Ask for the whole state."""
         return self._send(wire.Sync(id=self._next()))
 
+    @property
+    def unanswered(self) -> int:
+        """How many commands have no answer yet."""
+        return len(self._waiting)
+
     def until(self, holds: Callable[[wire.State], bool]) -> Deferred[wire.State]:
         """Return a Deferred that fires once *holds* is true of the state."""
         waiting: Deferred[wire.State] = Deferred()
@@ -185,7 +190,8 @@ class Client:
     def drop(self) -> None:
         """Lose the connection, as a network does; the client comes back by itself."""
         if self._socket is not None:
-            self._socket.transport.abortConnection()
+            transport: Any = self._socket.transport
+            transport.abortConnection()
 
     def end(self) -> None:
         """Close the connection for good and keep the seat."""
@@ -216,7 +222,7 @@ class Client:
         factory = WebSocketClientFactory(
             self._url, protocols=[wire.SUBPROTOCOL], reactor=self._reactor
         )
-        factory.protocol = self._make
+        factory.protocol = self._make  # type: ignore[assignment] # any callable will do
         factory.setProtocolOptions(openHandshakeTimeout=CONNECT_SECONDS, closeHandshakeTimeout=1)
         endpoint: Any = HostnameEndpoint(
             self._reactor, self._host, self._port, timeout=CONNECT_SECONDS

@@ -182,7 +182,6 @@ class Supervisor(Service):
         except NoWorker:
             self._park(room, sock, peer)
             return
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = m.Connection(
             connection=next(self._numbers), room=room, peer=peer, cookie=cookie(sock)
         )

@@ -31,6 +31,7 @@ START_SECONDS: Final = 30.0  # imports take 0.5 s of CPU, more on a busy machine
 FIRST_PAUSE: Final = 0.1  # seconds before a dead worker is started again; doubled up to ...
 MOST_PAUSE: Final = 30.0
 STABLE_SECONDS: Final = 10.0  # ... and back to the first after so long in the state ready
+EXIT_SECONDS: Final = 1.0  # between the end of its channel and its own
 STOP_MARGIN: Final = 2.0  # beyond the time it was given, before it is terminated, then killed
 MISCONFIGURED: Final = 3  # exit code, see hokm.worker
 _CHANNEL: Final = 3  # the worker's descriptor
@@ -145,7 +146,8 @@ class Worker(ProcessProtocol):
 
     def _channel_lost(self, reason: Failure) -> None:
         if self.state != "stopping":  # which ends with this, and has its own time
-            self._signal("KILL")
+            # Not at once: it may be about to say by its exit code why it ends.
+            self._set_alarm(EXIT_SECONDS, lambda: self._signal("KILL"))
 
     def _signal(self, name: str) -> None:
         try:

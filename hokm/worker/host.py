@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -81,6 +82,7 @@ class Host:
         self._tables: dict[str, Table] = {}
         self._opening: dict[str, list[tuple[Player, wire.Command]]] = {}
         self._players: dict[Player, None] = {}
+        self._comers: Counter[str] = Counter()  # connections by room code
         self._guesses = Buckets(
             settings.wrong_joins_per_minute / 60, settings.wrong_joins_per_minute
         )
@@ -114,6 +116,7 @@ class Host:
             settings=self._settings,
         )
         self._players[player] = None
+        self._comers[room_code] += 1
         return player
 
     def receive(self, player: Player, command: wire.Command) -> bool:
@@ -144,9 +147,15 @@ class Host:
         """Hear that a connection is closed."""
         self._players.pop(player, None)
         player.dismiss()
-        table = self._tables.get(player.room_code)
+        code = player.room_code
+        self._comers[code] -= 1
+        if not self._comers[code]:
+            del self._comers[code]
+        table = self._tables.get(code)
         if table is not None:
             table.lost(player)
+        elif code not in self._opening and code not in self._comers:
+            self._on_idle(code)  # nobody has joined: there never was a table
 
     def refused(self, code: str) -> None:
         """Count a message that was refused before it came to a table."""

@@ -60,8 +60,8 @@ export function face(card) {
 
 function corner(rank, suit) {
   return [
-    svg("text", { class: "index", x: 14, y: 26, "text-anchor": "middle" }, rankLabel(rank)),
-    sign(suit, 14, 39, 18),
+    svg("text", { class: rank === "T" ? "index ten" : "index", x: 15, y: 27, "text-anchor": "middle" }, rankLabel(rank)),
+    sign(suit, 15, 40, 18),
   ];
 }
 

@@ -1,0 +1,76 @@
+"""What a person does at the page, in the tests' words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from playwright.sync_api import Page
+
+MATCH_SECONDS = 60.0
+STEP_MS = 60  # between two looks at pages that play
+
+# One look: call a trump, play the first legal card, or nothing when it is somebody else's turn.
+ACT = """() => {
+  const button = document.querySelector(".suit-button, .slot.legal");
+  if (button) button.click();
+  return Boolean(button);
+}"""
+
+
+def create(page: Page, name: str) -> str:
+    """Make a table and take a seat at it; its code."""
+    page.fill("#name", name)
+    page.locator(".create .button").first.click()
+    page.locator("#lobby .panel").wait_for()
+    return page.locator("#lobby strong.code").inner_text()
+
+
+def begin(page: Page) -> None:
+    """Let the host start the match, with bots on all free seats."""
+    page.locator("[data-action=start]").click()
+    page.locator(".plate.on-turn").first.wait_for()
+
+
+def play_until(pages: list[Page], done: Callable[[], bool]) -> None:
+    """Let all players do what they may, until *done* says so.
+
+    Raises:
+        AssertionError: It never said so.
+    """
+    deadline = time.monotonic() + MATCH_SECONDS
+    while not done():
+        assert time.monotonic() < deadline, "the match does not come to its end"
+        for page in pages:
+            page.evaluate(ACT)
+        pages[0].wait_for_timeout(STEP_MS)
+
+
+def play_match(pages: list[Page]) -> None:
+    """Play until every page shows the result of the match."""
+    play_until(pages, lambda: all(is_over(page) for page in pages))
+
+
+def is_over(page: Page) -> bool:
+    """Say whether the page shows the result of the match."""
+    over = page.locator("#room").get_attribute("data-phase") == "match_over"
+    return over and page.locator("#sheet.result").is_visible()
+
+
+def hand_of(page: Page) -> list[str]:
+    """Return the cards that the page shows as the player's own."""
+    return page.eval_on_selector_all(".slot", "nodes => nodes.map(node => node.dataset.card)")
+
+
+def wait_for_turn(page: Page) -> None:
+    """Name a trump if it is the player's to name, and wait until he may play a card."""
+    page.locator(".suit-button, .slot.legal").first.wait_for()
+    suit = page.locator(".suit-button")
+    if suit.count():
+        suit.first.click()
+    page.locator(".slot.legal").first.wait_for()
+
+
+def overflow(page: Page) -> int:
+    """Return how many pixels the page is wider than its window."""
+    return page.evaluate("Math.max(0, document.documentElement.scrollWidth - innerWidth)")

@@ -1,0 +1,136 @@
+"""What many tests share: a real server of one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+
+
+class Server:
+    """A `twistd hokm` process on free ports, with its own state directory.
+
+    Attributes:
+        url: Of the public site.
+        log: File with all that it wrote.
+    """
+
+    def __init__(self, state_dir: Path, *options: str, workers: int = 2, **environ: str) -> None:
+        self.state_dir = state_dir
+        self.port, self.admin_port = free_ports(2)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.admin = f"http://127.0.0.1:{self.admin_port}"
+        self.log = state_dir.parent / f"{state_dir.name}.log"
+        self._options = [
+            "--workers",
+            str(workers),
+            "--listen",
+            f"tcp:{self.port}:interface=127.0.0.1",
+            "--admin",
+            f"tcp:{self.admin_port}:interface=127.0.0.1",
+            "--state-dir",
+            str(state_dir),
+            *options,
+        ]
+        self._environ = {**os.environ, **environ}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        twistd = Path(sys.executable).with_name("twistd")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [twistd, "-n", "--pidfile=", "hokm", *self._options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environ,
+            )
+        until = time.monotonic() + START_SECONDS
+        while not self.is_ready():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
+            time.sleep(0.05)
+
+    def is_ready(self) -> bool:
+        """Say whether it serves players."""
+        try:
+            return bool(self.get("/health") == {"status": "ok"})
+        except OSError:
+            return False
+
+    def get(self, path: str, admin: bool = False) -> Any:
+        """Return what a path answers, read as JSON."""
+        base = self.admin if admin else self.url
+        with urllib.request.urlopen(base + path, timeout=5) as response:
+            return json.load(response)
+
+    def status(self) -> Any:
+        """Return `/api/status`."""
+        return self.get("/api/status", admin=True)
+
+    def worker_pids(self) -> list[int]:
+        """Return the pids of the living workers."""
+        return [worker["pid"] for worker in self.status()["workers"] if worker["pid"]]
+
+    def store_pid(self) -> int:
+        """Return the pid of the embedded store."""
+        return int((self.state_dir / "store" / "valkey.pid").read_text())
+
+    def kill(self) -> None:
+        """Kill the supervisor as the kernel does when memory is out; its children see to it."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+        self.process = None
+
+    def stop(self) -> int | None:
+        """Stop it as systemd does; returns the exit code."""
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.process = None
+        return code
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start servers that end with the test."""
+    servers: list[Server] = []
+
+    def start(*options: str, **settings: Any) -> Server:
+        servers.append(Server(tmp_path / f"state{len(servers)}", *options, **settings))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

@@ -1,0 +1,310 @@
+"""Whole matches over real sockets, through kills of workers, store and server."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor, threads
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+
+from hokm import wire
+from hokm.client import Client, Disconnected, create_room, join
+from hokm.client.bot import Player
+
+QUICK = {"pause_seconds": 0, "bot_seconds": 0, "grace_seconds": 600, "turn_seconds": 600}
+FAST = {
+    "HOKM_WORKER_MESSAGES_PER_SECOND": "2000",
+    "HOKM_WORKER_BURST": "2000",
+    "HOKM_WEB_ROOMS_PER_MINUTE": "10000",
+    "HOKM_WEB_ROOMS_PER_MINUTE_IN_ALL": "10000",
+}
+MANY = int(os.environ.get("HOKM_KILLS", "6"))
+
+
+class Witness:
+    """Sees all that one client is told, and proves that nothing is missing or doubled."""
+
+    def __init__(self) -> None:
+        self.seq: int | None = None
+        self.faults: list[str] = []
+        self.notices: list[str] = []
+
+    def hear(self, message: Any) -> None:
+        """Take one message of the server."""
+        if isinstance(message, wire.Welcome | wire.StateMessage):
+            self.seq = message.state.seq
+        elif isinstance(message, wire.Notice):
+            self.notices.append(message.kind)
+        elif (seq := getattr(message, "seq", None)) is not None:
+            if self.seq is not None and seq != self.seq + 1:
+                self.faults.append(f"{seq} came after {self.seq}")
+            self.seq = seq
+
+
+class Table:
+    """Four clients at one table."""
+
+    def __init__(self, url: str, seed: int, target: int) -> None:
+        self.url = url
+        self.random = random.Random(seed)
+        self.target = target
+        self.clients: list[Client] = []
+        self.players: list[Player] = []
+        self.witnesses = [Witness() for _ in range(4)]
+        self.code = ""
+
+    async def sit_down(self) -> None:
+        made = await create_room(self.url, {**QUICK, "target": self.target}, reactor=reactor)
+        self.code = made.room_code
+        for number in range(4):
+            client = await join(
+                self.url,
+                made.room_code,
+                f"player {number}",
+                reactor=reactor,
+                token=made.host_token if number == 0 else None,
+                on_event=self.witnesses[number].hear,
+                random=random.Random(number),
+            )
+            self.clients.append(client)
+            self.players.append(Player(client, random=self.random))
+
+    async def play(self) -> None:
+        await self.clients[0].start()
+        await gatherResults([Deferred.fromCoroutine(p.play_match()) for p in self.players])
+
+    @property
+    def acknowledged(self) -> int:
+        """How many plays the server has answered with ok."""
+        return sum(player.acknowledged for player in self.players)
+
+    async def pause(self) -> None:
+        """Let turns pass, and bring all clients up to date."""
+        for player in self.players:
+            player.going = False
+        while any(client.unanswered for client in self.clients):
+            await wait(0.01)
+        for client in self.clients:
+            await client.sync()
+
+    def end(self) -> None:
+        for client in self.clients:
+            client.end()
+
+
+def replay(hand: Any) -> tuple[int, tuple[int, int], int]:
+    """Fold a hand of the history by rules written anew: who wins, tricks, points."""
+    ranks = "23456789TJQKA"
+    deck, hakem, trump = hand["deck"], hand["hakem"], hand["trump"]
+    assert len(set(deck)) == 52
+    holds: list[set[str]] = [set() for _ in range(4)]
+    place = 0
+    for packet in (5, 4, 4):
+        for turn in range(4):
+            holds[(hakem + turn) % 4] |= set(deck[place : place + packet])
+            place += packet
+    tricks, leader = [0, 0], hakem
+    for trick in hand["plays"]:
+        assert trick["leader"] == leader
+        led = trick["cards"][0][1]
+        best = leader
+        for turn, card in enumerate(trick["cards"]):
+            seat = (leader + turn) % 4
+            assert card in holds[seat]
+            assert card[1] == led or not any(own[1] == led for own in holds[seat])
+            holds[seat].discard(card)
+            top = trick["cards"][(best - leader) % 4]
+            higher = card[1] == top[1] and ranks.index(card[0]) > ranks.index(top[0])
+            if higher or (card[1] == trump != top[1]):
+                best = seat
+        assert trick["winner"] == best
+        tricks[best % 2] += 1
+        leader = best
+    winner = 0 if tricks[0] == 7 else 1
+    assert tricks[winner] == 7
+    kot = tricks[1 - winner] == 0
+    points = (2 if hakem % 2 == winner else 3) if kot else 1
+    return winner, (tricks[0], tricks[1]), points
+
+
+def check_history(server: Any, table: Table) -> int:
+    """Replay all hands of a table; returns how many cards were played."""
+    hands = server.get(f"/api/rooms/{table.code}/history")["hands"]
+    score = [0, 0]
+    for hand in hands:
+        winner, tricks, points = replay(hand)
+        score[winner] += points
+        result = hand["result"]
+        assert (winner, list(tricks), points, score) == (
+            result["winner"],
+            result["tricks"],
+            result["points"],
+            result["score"],
+        )
+    assert max(score) >= table.target
+    return sum(len(trick["cards"]) for hand in hands for trick in hand["plays"])
+
+
+def check(server: Any, table: Table) -> None:
+    """Prove that each acknowledged play is in the history once, and that nobody missed anything."""
+    played = check_history(server, table)
+    acknowledged = sum(player.acknowledged for player in table.players)
+    assert acknowledged == played
+    assert [witness.faults for witness in table.witnesses] == [[], [], [], []]
+    assert [player.refused for player in table.players] == [[], [], [], []]
+
+
+def wait(seconds: float) -> Deferred[None]:
+    return deferLater(reactor, seconds)  # type: ignore[arg-type] # it is IReactorTime
+
+
+@pytest_twisted.ensureDeferred
+async def test_matches_over_sockets(start_server: Callable[..., Any]) -> None:
+    """Twenty matches of four clients end with histories that an independent fold confirms."""
+    server = start_server(workers=2, **FAST)
+    tables = [Table(server.url, seed, target=7) for seed in range(20)]
+    await gatherResults([Deferred.fromCoroutine(table.sit_down()) for table in tables])
+    await gatherResults([Deferred.fromCoroutine(table.play()) for table in tables])
+    for table in tables:
+        check(server, table)
+        table.end()
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_room_is_split(start_server: Callable[..., Any]) -> None:
+    """Four hundred connections of a hundred rooms: the players of each room meet."""
+    server = start_server(workers=2, **FAST)
+    tables = [Table(server.url, seed, target=1) for seed in range(100)]
+    for first in range(0, 100, 20):
+        few = tables[first : first + 20]
+        await gatherResults([Deferred.fromCoroutine(table.sit_down()) for table in few])
+    for table in tables:
+        state = await table.clients[0].until(lambda s: None not in s.seats)
+        assert all(seat.connected for seat in state.seats if seat)
+    await wait(1.5)  # the workers report once a second
+    workers = server.status()["workers"]
+    assert sum(worker["rooms"] for worker in workers) == 100
+    assert sum(worker["connections"] for worker in workers) == 400
+    assert max(worker["rooms"] for worker in workers) <= 56
+    for table in tables:
+        table.end()
+
+
+async def disturb(
+    server: Any, tables: list[Table], times: int, fault: Callable[[int], Any]
+) -> list[float]:
+    """Play at *tables* while *fault* strikes *times*; returns how long all were held up each time.
+
+    In the end every acknowledged play is in the store, once, and nothing else is.
+    """
+    await gatherResults([Deferred.fromCoroutine(table.sit_down()) for table in tables])
+    for table in tables:
+        Deferred.fromCoroutine(table.play()).addErrback(lambda failure: failure.trap(Disconnected))
+    pauses = []
+    for number in range(times):
+        await wait(random.Random(number).uniform(0.2, 0.6))
+        before = [table.acknowledged for table in tables]
+        began = time.monotonic()
+        await fault(number)
+        while any(t.acknowledged <= had for t, had in zip(tables, before, strict=True)):
+            assert time.monotonic() - began < 30, server.log.read_text()[-3000:]
+            await wait(0.01)
+        pauses.append(time.monotonic() - began)
+    until = time.monotonic() + 10
+    while not server.is_ready():  # the supervisor asks for the store once a second
+        assert time.monotonic() < until
+        await wait(0.1)
+    for table in tables:
+        await table.pause()
+        check_so_far(server, table)
+        table.end()
+    return pauses
+
+
+def check_so_far(server: Any, table: Table) -> None:
+    """Prove that what was acknowledged is what was played, in past hands and in this one."""
+    hands = server.get(f"/api/rooms/{table.code}/history")["hands"]
+    assert [hand["hand_no"] for hand in hands] == list(range(1, len(hands) + 1))
+    for hand in hands:
+        winner, tricks, points = replay(hand)
+        result = hand["result"]
+        assert (winner, list(tricks), points) == (
+            result["winner"],
+            result["tricks"],
+            result["points"],
+        )
+    played = sum(len(trick["cards"]) for hand in hands for trick in hand["plays"])
+    state = table.clients[0].state
+    assert state is not None
+    if state.phase == "play":
+        assert state.table is not None
+        played += 4 * sum(state.tricks) + len(state.table.cards)
+    assert table.acknowledged == played
+    assert [witness.faults for witness in table.witnesses] == [[], [], [], []]
+    assert [player.refused for player in table.players] == [[], [], [], []]
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_workers_are_killed(start_server: Callable[..., Any]) -> None:
+    """A worker is killed again and again: each player is back by token, and no play is lost."""
+    server = start_server(workers=2, **FAST)
+
+    async def fault(number: int) -> None:
+        pids = server.worker_pids()
+        os.kill(pids[number % len(pids)], signal.SIGKILL)
+
+    tables = [Table(server.url, seed, target=100) for seed in range(4)]
+    pauses = await disturb(server, tables, MANY, fault)
+    print(f"{MANY} kills of a worker: longest pause {max(pauses):.2f} s")
+    assert sum(client.resumes for table in tables for client in table.clients) >= MANY
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_the_server_is_restarted(start_server: Callable[..., Any]) -> None:
+    """The whole server stops and starts, and is killed and starts: the same holds."""
+    server = start_server(workers=2, **FAST)
+
+    async def fault(number: int) -> None:
+        if number % 2:
+            server.kill()
+        else:
+            assert await threads.deferToThread(server.stop) == -signal.SIGTERM
+        await threads.deferToThread(server.start)
+
+    pauses = await disturb(
+        server, [Table(server.url, seed, target=100) for seed in range(4)], 4, fault
+    )
+    print(f"4 restarts of the server: longest pause {max(pauses):.2f} s")
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_the_store_is_killed(start_server: Callable[..., Any]) -> None:
+    """The store dies, and stands still for seconds: tables pause visibly and lose nothing."""
+    server = start_server(workers=2, **FAST)
+
+    async def fault(number: int) -> None:
+        pid = server.store_pid()
+        if number % 2:
+            os.kill(pid, signal.SIGSTOP)
+            await wait(5.0)
+            os.kill(pid, signal.SIGCONT)
+        else:
+            os.kill(pid, signal.SIGKILL)
+
+    tables = [Table(server.url, seed, target=100) for seed in range(4)]
+    await disturb(server, tables, 4, fault)
+    for table in tables:
+        for witness in table.witnesses:
+            assert witness.notices[:2] == ["paused", "resumed"]
+    assert all(client.resumes == 0 for table in tables for client in table.clients)
