@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))  # pytest itself puts no folder there; the tests share `steps`
 START_SECONDS = 30.0
 WAIT_MS = 15_000  # for anything that the page is to show
 BROWSER_OPTIONS = [
@@ -39,11 +40,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ports = _free_ports(2)
     state = tmp_path_factory.mktemp("state")
     log = (state / "server.log").open("wb")
-    command = [sys.executable, "-m", "twisted.scripts.twistd"]  # replaced below where it is a file
-    twistd = Path(sys.executable).with_name("twistd")
     server = subprocess.Popen(
         [
-            *([str(twistd)] if twistd.exists() else command),
+            str(Path(sys.executable).with_name("twistd")),
             *("-n", "--pidfile=", "hokm", "--workers", "2"),
             *("--listen", f"tcp:{ports[0]}:interface=127.0.0.1"),
             *("--admin", f"tcp:{ports[1]}:interface=127.0.0.1"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from steps import (
+from tests.browser.steps import (
     begin,
     create,
     hand_of,

@@ -259,8 +259,11 @@ async def test_workers_are_killed(start_server: Callable[..., Any]) -> None:
     server = start_server(workers=2, **FAST)
 
     async def fault(number: int) -> None:
-        pids = server.worker_pids()
-        os.kill(pids[number % len(pids)], signal.SIGKILL)
+        until = time.monotonic() + 20
+        while any(worker["state"] != "ready" for worker in server.status()["workers"]):
+            assert time.monotonic() < until
+            await wait(0.05)
+        os.kill(server.worker_pids()[number % 2], signal.SIGKILL)
 
     tables = [Table(server.url, seed, target=100) for seed in range(4)]
     pauses = await disturb(server, tables, MANY, fault)

@@ -1,0 +1,1 @@
+"""Side-by-side measurement of CPU per play."""
