@@ -23,7 +23,9 @@ from hokm import config, logs, metrics
 from hokm.admin.site import make_site
 from hokm.config import BadSetting, Endpoint, Settings
 from hokm.proxies import Proxies
-from hokm.store.embedded import StateDir, StateDirError
+from hokm.store import address
+from hokm.store.address import Address
+from hokm.store.embedded import EmbeddedServer, StateDir, StateDirError
 from hokm.supervisor.service import Supervisor
 from hokm.web.site import PublicSite
 
@@ -98,7 +100,7 @@ def makeService(options: Options) -> IService:
 
     settings = options.settings
     try:
-        state_dir = None if settings.redis else StateDir(Path(settings.state_dir))
+        store = _store(settings, reactor)
         listening = _bind("listen", settings.listen)
         operators = _bind("admin", settings.admin)
         values = Path(settings.state_dir) / "metrics"
@@ -107,7 +109,7 @@ def makeService(options: Options) -> IService:
             reactor=reactor,
             settings=settings,
             listening=listening,
-            state_dir=state_dir,
+            store=store,
             metrics=metrics.Metrics(workers=values),
             environ=environ,
             give_up=lambda reason: _end(reactor, reason),
@@ -153,6 +155,21 @@ def _end(reactor: Any, reason: str) -> None:
     # twistd knows no way to say how a program ended: it exits with 0 once the reactor stops.
     atexit.register(os._exit, 1)
     reactor.stop()
+
+
+def _store(settings: Settings, reactor: Any) -> EmbeddedServer | Address:
+    """Make the embedded store, or read where an outside one is.
+
+    Raises:
+        BadSetting: The outside store's address is none.
+        StateDirError: The embedded store cannot live in the state directory.
+    """
+    if settings.redis is None:
+        return EmbeddedServer(state=StateDir(Path(settings.state_dir)), reactor=reactor)
+    try:
+        return address.parse(settings.redis)
+    except ValueError as error:
+        raise BadSetting(f"redis {error}") from None
 
 
 def _bind(setting: str, endpoint: Endpoint) -> socket.socket:

@@ -81,6 +81,8 @@ class StateDir:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            raise StateDirError(f"state_dir {self.path} is no directory") from None
         except OSError as error:
             raise StateDirError(f"state_dir {self.path} cannot be used: {error.strerror}") from None
         try:

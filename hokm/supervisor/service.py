@@ -23,8 +23,8 @@ from hokm.config import Settings
 from hokm.control import messages as m
 from hokm.control.identity import cookie
 from hokm.metrics import Metrics
-from hokm.store import address
-from hokm.store.embedded import EmbeddedServer, StateDir, StoreDidNotStart
+from hokm.store.address import Address
+from hokm.store.embedded import EmbeddedServer, StoreDidNotStart
 from hokm.store.redis import RedisStore
 from hokm.store.store import StoreAway
 from hokm.supervisor.head import Head
@@ -64,7 +64,7 @@ class Supervisor(Service):
         reactor: Any,
         settings: Settings,
         listening: socket.socket,
-        state_dir: StateDir | None,
+        store: EmbeddedServer | Address,
         metrics: Metrics,
         environ: Mapping[str, str],
         give_up: Callable[[str], None],
@@ -73,7 +73,7 @@ class Supervisor(Service):
 
         Args:
             listening: Public socket, bound and listening.
-            state_dir: Where the embedded store lives; None with a store of `settings.redis`.
+            store: The embedded store, or where an outside one is.
             environ: Of the workers.
             give_up: Ends the program, which cannot work as it is configured, with a reason.
         """
@@ -90,10 +90,8 @@ class Supervisor(Service):
         self._memory = memory_limit()
         self._began = reactor.seconds()
         self._tending: LoopingCall | None = None
-        self._embedded = (
-            EmbeddedServer(state=state_dir, reactor=reactor) if state_dir is not None else None
-        )
-        where = self._embedded.address if self._embedded else address.parse(settings.redis or "")
+        self._embedded = store if isinstance(store, EmbeddedServer) else None
+        where = store.address if isinstance(store, EmbeddedServer) else store
         self.store = RedisStore(
             address=where,
             reactor=reactor,

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +12,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))  # pytest itself puts no folder there; the tests share `steps`
-START_SECONDS = 30.0
+sys.path.insert(0, str(Path(__file__).parents[2]))  # pytest puts no folder there by itself
+
+from tests.conftest import Server
+
 WAIT_MS = 15_000  # for anything that the page is to show
 BROWSER_OPTIONS = [
     "--disable-gpu",
@@ -31,59 +27,14 @@ BROWSER_OPTIONS = [
 ]
 # The page offers no such table: bots that do not think, one point, a pause that is hardly one.
 QUICK = {"target": 1, "bot_seconds": 0, "pause_seconds": 1}
-Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a server for all tests; its address."""
-    ports = _free_ports(2)
-    state = tmp_path_factory.mktemp("state")
-    log = (state / "server.log").open("wb")
-    server = subprocess.Popen(
-        [
-            str(Path(sys.executable).with_name("twistd")),
-            *("-n", "--pidfile=", "hokm", "--workers", "2"),
-            *("--listen", f"tcp:{ports[0]}:interface=127.0.0.1"),
-            *("--admin", f"tcp:{ports[1]}:interface=127.0.0.1"),
-            *("--state-dir", str(state / "hokm")),
-        ],
-        cwd=ROOT,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    address = f"http://127.0.0.1:{ports[0]}"
-    try:
-        _wait_until_healthy(address, server, Path(log.name))
-        yield address
-    finally:
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-        log.close()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
-
-
-def _wait_until_healthy(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (OSError, urllib.error.URLError):
-            time.sleep(0.1)
-    pytest.fail(f"the server is not healthy:\n{log.read_text()[-3000:]}")
+    """Run one server for all tests that need none of their own; its address."""
+    server = Server(tmp_path_factory.mktemp("site") / "state")
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -118,17 +69,23 @@ def context_of(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
 
 @pytest.fixture
-def visit(site: str, context_of: Callable[..., BrowserContext]) -> Iterator[Visit]:
-    """Open the site in a page; faults of its scripts fail the test."""
+def visit(
+    request: pytest.FixtureRequest, context_of: Callable[..., BrowserContext]
+) -> Iterator[Callable[..., Page]]:
+    """Open a page of the site (`base`: of another server); faults of its scripts fail the test."""
     faults: list[str] = []
 
     def open_page(
-        path: str = "/", *, context: BrowserContext | None = None, **browser_options: Any
+        path: str = "/",
+        *,
+        context: BrowserContext | None = None,
+        base: str | None = None,
+        **person: Any,
     ) -> Page:
-        page = (context or context_of(**browser_options)).new_page()
+        page = (context or context_of(**person)).new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.route("**/api/rooms", _make_quick)
-        page.goto(site + path)
+        page.goto((base or request.getfixturevalue("site")) + path)
         return page
 
     yield open_page

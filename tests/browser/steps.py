@@ -59,7 +59,8 @@ def is_over(page: Page) -> bool:
 
 def hand_of(page: Page) -> list[str]:
     """Return the cards that the page shows as the player's own."""
-    return page.eval_on_selector_all(".slot", "nodes => nodes.map(node => node.dataset.card)")
+    cards = page.eval_on_selector_all(".slot", "nodes => nodes.map(node => node.dataset.card)")
+    return [str(card) for card in cards]
 
 
 def wait_for_turn(page: Page) -> None:
@@ -72,5 +73,5 @@ def wait_for_turn(page: Page) -> None:
 
 
 def overflow(page: Page) -> int:
-    """Return how many pixels the page is wider than its window."""
-    return page.evaluate("Math.max(0, document.documentElement.scrollWidth - innerWidth)")
+    """Return how many pixels the page is wider than its window; 0 where it fits."""
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))

@@ -11,6 +11,7 @@ export class Chat {
   #unread = find("unread");
   #seen = 0;
   #shown = [];
+  #model = null;
   #lines;
   #field;
   #send;
@@ -56,11 +57,13 @@ export class Chat {
     this.#root.hidden = !open;
     find("room").classList.toggle("with-chat", open);
     setAttribute(this.#tool, "aria-expanded", String(open));
+    if (this.#model) this.render(this.#model);
     if (open) this.#field.focus();
     else this.#tool.focus();
   }
 
   render(model) {
+    this.#model = model;
     const watching = model.seat === null;
     this.#root.classList.toggle("read-only", watching);
     if (model.chat !== this.#shown) this.#list(model);
