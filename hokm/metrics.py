@@ -187,7 +187,7 @@ class _Shared(Collector):
         files = [str(file) for file in self._files(pattern)]
         if not files:
             return []
-        return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call] # it has no annotations
+        return list(MultiProcessCollector.merge(files))
 
 
 def _added(metrics: Iterable[Metric], more: Iterable[Metric]) -> Iterator[Metric]:

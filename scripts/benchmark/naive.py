@@ -10,7 +10,6 @@ import json
 import sys
 from typing import Any
 
-
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet import reactor as installed
 
