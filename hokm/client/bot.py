@@ -25,8 +25,22 @@ class Player:
         refused: Codes of those that it refused.
     """
 
-    def __init__(self, client: Client, *, random: Random, level: wire.Level = "normal") -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        random: Random,
+        level: wire.Level = "normal",
+        think_seconds: float = 0.0,
+    ) -> None:
+        """Make a player who does nothing until `play_match`.
+
+        Args:
+            random: Chooses between what is equally good.
+            think_seconds: How long it waits before each of its turns.
+        """
         self._client = client
+        self._think_seconds = think_seconds
         self._random = random
         self._level: wire.Level = level
         self.going = True
@@ -51,6 +65,8 @@ class Player:
 
     async def _act(self, state: wire.State) -> None:
         assert state.turn is not None
+        if self._think_seconds:
+            await self._client.pause(self._think_seconds)
         try:
             if state.turn.action == "choose_trump":
                 action = bot_choice(self._level, seat_view(state), self._random)

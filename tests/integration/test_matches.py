@@ -55,8 +55,9 @@ class Witness:
 class Table:
     """Four clients at one table."""
 
-    def __init__(self, url: str, seed: int, target: int) -> None:
+    def __init__(self, url: str, seed: int, target: int = 100, think_seconds: float = 0.0) -> None:
         self.url = url
+        self.think_seconds = think_seconds
         self.random = random.Random(seed)
         self.target = target
         self.clients: list[Client] = []
@@ -78,7 +79,9 @@ class Table:
                 random=random.Random(number),
             )
             self.clients.append(client)
-            self.players.append(Player(client, random=self.random))
+            self.players.append(
+                Player(client, random=self.random, think_seconds=self.think_seconds)
+            )
 
     async def play(self) -> None:
         await self.clients[0].start()
@@ -218,18 +221,26 @@ async def test_no_room_is_split(start_server: Callable[..., Any]) -> None:
 
 
 async def disturb(
-    server: Any, tables: list[Table], times: int, fault: Callable[[int], Any]
-) -> list[float]:
-    """Play at *tables* while *fault* strikes *times*; returns how long any was held up each time.
+    server: Any, times: int, fault: Callable[[int], Any], rest_seconds: float = 0.2
+) -> tuple[list[Table], list[float]]:
+    """Play at four tables while *fault* strikes *times*.
 
     In the end every acknowledged play is in the store, once, and nothing else is.
+
+    Args:
+        rest_seconds: The least time between two faults.
+
+    Returns:
+        The tables; how long play was held up at any of them, for each fault.
     """
+    # Fast enough that commits are under way at each fault, slow enough for a table's 1024 hands.
+    tables = [Table(server.url, seed, think_seconds=0.004) for seed in range(4)]
     await gatherResults([Deferred.fromCoroutine(table.sit_down()) for table in tables])
     for table in tables:
         run(table.play_on(), "a table that plays on")
     pauses = []
     for number in range(times):
-        await wait(random.Random(number).uniform(0.2, 0.6))
+        await wait(rest_seconds + random.Random(number).uniform(0.0, 0.4))
         before = [table.acknowledged for table in tables]
         began = time.monotonic()
         await fault(number)
@@ -245,7 +256,7 @@ async def disturb(
         await table.pause()
         check_so_far(server, table)
         table.end()
-    return pauses
+    return tables, pauses
 
 
 def check_so_far(server: Any, table: Table) -> None:
@@ -285,8 +296,8 @@ async def test_workers_are_killed(start_server: Callable[..., Any]) -> None:
             await wait(0.05)
         os.kill(server.worker_pids()[number % 2], signal.SIGKILL)
 
-    tables = [Table(server.url, seed, target=100) for seed in range(4)]
-    pauses = await disturb(server, tables, MANY, fault)
+    # A worker that dies within 2 s of being ready is started again with a growing delay.
+    tables, pauses = await disturb(server, MANY, fault, rest_seconds=1.2)
     print(f"{MANY} kills of a worker: longest pause {max(pauses):.2f} s")
     assert sum(client.resumes for table in tables for client in table.clients) >= MANY
 
@@ -304,9 +315,7 @@ async def test_the_server_is_restarted(start_server: Callable[..., Any]) -> None
             assert await threads.deferToThread(server.stop) == -signal.SIGTERM
         await threads.deferToThread(server.start)
 
-    pauses = await disturb(
-        server, [Table(server.url, seed, target=100) for seed in range(4)], 4, fault
-    )
+    _, pauses = await disturb(server, 4, fault)
     print(f"4 restarts of the server: longest pause {max(pauses):.2f} s")
 
 
@@ -325,8 +334,7 @@ async def test_the_store_is_killed(start_server: Callable[..., Any]) -> None:
         else:
             os.kill(pid, signal.SIGKILL)
 
-    tables = [Table(server.url, seed, target=100) for seed in range(4)]
-    await disturb(server, tables, 4, fault)
+    tables, _ = await disturb(server, 4, fault)
     for table in tables:
         for witness in table.witnesses:
             assert witness.notices[:2] == ["paused", "resumed"]

@@ -1,0 +1,39 @@
+"""An installed hokm works anywhere, without its checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_a_wheel_gives_the_command(tmp_path: Path) -> None:
+    """`pip install .` brings all files, and `twistd hokm --help` answers from any folder."""
+    target = tmp_path / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, ROOT],
+        check=True,
+        timeout=120,
+    )
+    environ = {**os.environ, "PYTHONPATH": str(target)}
+    twistd = Path(sys.executable).with_name("twistd")
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(
+            command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    where = run(sys.executable, "-c", "import hokm; print(hokm.__file__)").strip()
+    assert Path(where).is_relative_to(target)
+    assert "--workers=" in run(twistd, "hokm", "--help")
+    there = {str(p.relative_to(target)) for p in target.glob("hokm/**/*") if p.is_file()}
+    ours = {str(p.relative_to(ROOT)) for p in ROOT.glob("hokm/**/*") if p.is_file()}
+    assert {p for p in ours if not p.endswith(".pyc")} <= there
