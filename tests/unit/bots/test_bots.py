@@ -106,12 +106,29 @@ def test_chance_reaches_every_legal_card_and_no_other(level: Any) -> None:
     assert found == {bots.Play(CARDS[name]) for name in ("2S", "9S", "AS")}
 
 
-def test_the_easy_bot_prefers_low_cards() -> None:
-    """The two is played far more often than the ace."""
-    chance = random.Random(3)
-    view = seen("2S AS", trick="4S")
-    lows = sum(bots.choose("easy", view, chance) == bots.Play(CARDS["2S"]) for _ in range(200))
-    assert lows > 150
+class Attentive(NoChance):
+    """An easy bot that looks this time."""
+
+    def random(self) -> float:
+        """Be above the share of careless plays."""
+        return 0.99
+
+
+@pytest.mark.parametrize(
+    ("hand", "trick", "card"),
+    [
+        ("2S 9S AS 3D", "4S", "AS"),  # it can take it: with its best
+        ("2S 9S AS 3D", "4S KS", "AS"),
+        ("2S 9S AS 3D", "TS 3S", "2S"),  # the partner's already
+        ("2S 9S 3D", "KS", "2S"),  # it cannot
+        ("2H 9H KD 3D", "KS", "9H"),  # it can trump
+        ("2H KD 3D", "AS 2S", "3D"),  # no trump on the partner's
+        ("2H KD 3D", "", "KD"),  # leads high, trumps last
+    ],
+)
+def test_the_easy_bot_when_it_looks(hand: str, trick: str, card: str) -> None:
+    """It takes what it can and throws its lowest otherwise."""
+    assert bots.choose("easy", seen(hand, trick=trick), Attentive()) == bots.Play(CARDS[card])
 
 
 def test_a_forced_card_is_played() -> None:
