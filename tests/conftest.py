@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -111,6 +111,14 @@ class Server:
             raise
         self.process = None
         return code
+
+
+def missing(what: str, remedy: str) -> NoReturn:
+    """Skip a test that cannot run on this machine; fail it where `HOKM_REQUIRE` is `all`."""
+    text = f"{what} is missing ({remedy})"
+    if os.environ.get("HOKM_REQUIRE") == "all":
+        pytest.fail(text)
+    pytest.skip(text)
 
 
 def free_ports(count: int) -> list[int]:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # pytest puts no folder there by itself
-
-from tests.conftest import Server
+from tests.conftest import Server, missing
 
 WAIT_MS = 15_000  # for anything that the page is to show
 BROWSER_OPTIONS = [
@@ -42,7 +38,7 @@ def browser() -> Iterator[Browser]:
     """Start Chromium once for all tests."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        pytest.skip("chromium is not installed")
+        missing("chromium", "apt install chromium")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=BROWSER_OPTIONS)
         yield started

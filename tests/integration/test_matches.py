@@ -19,6 +19,7 @@ from hokm import wire
 from hokm.client import Client, create_room, join
 from hokm.client.bot import Player
 from hokm.tasks import run
+from tests.referee import check_proof, replay
 
 QUICK = {"pause_seconds": 0, "bot_seconds": 0, "grace_seconds": 600, "turn_seconds": 600}
 FAST = {
@@ -122,46 +123,12 @@ class Table:
             client.end()
 
 
-def replay(hand: Any) -> tuple[int, tuple[int, int], int]:
-    """Fold a hand of the history by rules written anew: who wins, tricks, points."""
-    ranks = "23456789TJQKA"
-    deck, hakem, trump = hand["deck"], hand["hakem"], hand["trump"]
-    assert len(set(deck)) == 52
-    holds: list[set[str]] = [set() for _ in range(4)]
-    place = 0
-    for packet in (5, 4, 4):
-        for turn in range(4):
-            holds[(hakem + turn) % 4] |= set(deck[place : place + packet])
-            place += packet
-    tricks, leader = [0, 0], hakem
-    for trick in hand["plays"]:
-        assert trick["leader"] == leader
-        led = trick["cards"][0][1]
-        best = leader
-        for turn, card in enumerate(trick["cards"]):
-            seat = (leader + turn) % 4
-            assert card in holds[seat]
-            assert card[1] == led or not any(own[1] == led for own in holds[seat])
-            holds[seat].discard(card)
-            top = trick["cards"][(best - leader) % 4]
-            higher = card[1] == top[1] and ranks.index(card[0]) > ranks.index(top[0])
-            if higher or (card[1] == trump != top[1]):
-                best = seat
-        assert trick["winner"] == best
-        tricks[best % 2] += 1
-        leader = best
-    winner = 0 if tricks[0] == 7 else 1
-    assert tricks[winner] == 7
-    kot = tricks[1 - winner] == 0
-    points = (2 if hakem % 2 == winner else 3) if kot else 1
-    return winner, (tricks[0], tricks[1]), points
-
-
 def check_history(server: Any, table: Table) -> int:
     """Replay all hands of a table; returns how many cards were played."""
     hands = server.get(f"/api/rooms/{table.code}/history")["hands"]
     score = [0, 0]
     for hand in hands:
+        check_proof(hand["proof"])
         winner, tricks, points = replay(hand)
         score[winner] += points
         result = hand["result"]
