@@ -30,8 +30,9 @@ class PureTable:
 
     def __init__(self, seed: int = 0, **options: Any) -> None:
         self.chance = random.Random(seed)
+        wanted = wire.CreateRoom(options).on(wire.TableOptions())
         self.first: Room = rooms.open_room(
-            "TABLE234", wire.TableOptions(**options), HOST_TOKEN, self.chance.randbytes(32)
+            "TABLE234", wanted, HOST_TOKEN, self.chance.randbytes(32)
         )
         self.room = self.first
         self.now = 0.0
@@ -60,9 +61,13 @@ class PureTable:
 
     def do(self, seat: int | None, kind: type[Any], /, **fields: Any) -> list[Effect]:
         """Send a command under the next id of its seat."""
-        effects = self.advance(seat, kind(id=self.ids.get(seat, 0) + 1, **fields))
-        self.ids[seat] = self.ids.get(seat, 0) + 1
-        return effects
+        last = self.ids.get(seat, 0)
+        self.ids[seat] = last + 1  # before it is done: he may sit elsewhere afterwards
+        try:
+            return self.advance(seat, kind(id=last + 1, **fields))
+        except rooms.Refused:
+            self.ids[seat] = last
+            raise
 
     def refusal(self, seat: int | None, kind: type[Any], /, **fields: Any) -> str:
         """Send a command that is refused; returns the code."""

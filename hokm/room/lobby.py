@@ -63,15 +63,15 @@ def _resume(story: Story, command: wire.Join, fresh: str) -> int | None:
 
 
 def _opens(key: str, *hashes: str | None) -> bool:
-    return any([hmac.compare_digest(key, known) for known in hashes if known])
+    return any(hmac.compare_digest(key, known) for known in hashes if known)
 
 
 def _sit_down(story: Story, command: wire.Join, name: str, fresh: str) -> int:
     seat = _free_seat(story.room, command.seat)
     key = digest(command.token) if command.token else ""
     story.tell(e.Seated(seat, name, command.seed or "", key, fresh))
-    if key:
-        story.tell(e.HostSet(seat))
+    if key or story.room.host is None:
+        story.tell(e.HostSet(seat))  # its creator, whenever he comes; until then, the first
     return seat
 
 
