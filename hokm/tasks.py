@@ -36,7 +36,7 @@ def run(work: Coroutine[Deferred[Any], Any, Any], what: str, **fields: object) -
 def every(
     clock: IReactorTime, seconds: float, body: Callable[[], object], what: str
 ) -> LoopingCall:
-    """Call *body* each *seconds*, the first time after as long; a failure is logged and passed over.
+    """Call *body* each *seconds*, the first time after as long; a failure is logged, no more.
 
     Returns:
         The running loop, to be stopped by the caller.
@@ -45,7 +45,7 @@ def every(
     def once() -> None:
         try:
             body()
-        except Exception:
+        except Exception:  # noqa: BLE001 - one exception would end a LoopingCall for good
             _log.failure("{what} failed", what=what)
 
     loop = LoopingCall(once)

@@ -1,4 +1,4 @@
-"""The client protocol `hokm.v1`: every message that crosses a player's socket, one typed struct each.
+"""The client protocol `hokm.v1`: every message on a player's socket, one typed struct each.
 
 JSON text, `type` first. Client messages are strict: an unknown type, an unknown field or a wrong
 type is refused whole. What is here is all of the protocol: the documents under docs/protocol are
@@ -462,7 +462,7 @@ Message: TypeAlias = Ok | Error | Welcome | StateMessage | Notice | Event
 
 
 class CreateRoom(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of `POST /api/rooms`: an object of `TableOptions`' fields; the server's where missing."""
+    """Body of `POST /api/rooms`: fields of `TableOptions`; the server's own where missing."""
 
     options: dict[str, Any] = {}
 

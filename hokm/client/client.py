@@ -61,7 +61,7 @@ class _Socket(WebSocketClientProtocol):
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         try:
             self.owner.heard(payload)
-        except Exception:
+        except Exception:  # noqa: BLE001 - Autobahn swallows what is not caught here
             _log.failure("a message of the server could not be handled")
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:

@@ -115,7 +115,7 @@ class Connection(ProtocolWrapper):
     def _deliver(self, payload: bytes) -> None:
         try:
             self._player.on_text(payload)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a fault of one message is not everybody's
             _log.failure("a message could not be handled")
             self.close(FAILED, "internal error")
 

@@ -92,11 +92,7 @@ class PublicSite:
             client_address: Finds a player's address from the peer's and X-Forwarded-For.
         """
         self._reactor = reactor
-        site = Site(_Root(tables, settings, table, client_address, reactor), reactor=reactor)
-        site.protocol = _OneRequest
-        site.timeOut = REQUEST_SECONDS
-        site.noisy = False
-        site.log = lambda request: None  # an access log is the proxy's business
+        site = _Site(_Root(tables, settings, table, client_address, reactor), reactor=reactor)
         site.startFactory()
         self._site = site
 
@@ -112,6 +108,15 @@ class _OneRequest(HTTPChannel):
     def checkPersistence(self, request: Request, version: bytes) -> bool:
         request.responseHeaders.setRawHeaders(b"connection", [b"close"])
         return False
+
+
+class _Site(Site):
+    protocol = _OneRequest  # type: ignore[assignment] # its stub knows HTTP/2's wrapper only
+    timeOut = REQUEST_SECONDS
+    noisy = False
+
+    def log(self, request: Any) -> None:
+        """Write no access log: it is the proxy's business."""
 
 
 class _Root(Resource):
@@ -152,7 +157,7 @@ class _Root(Resource):
             request.setHeader("Retry-After", "2")
             away = Refused(503, "the store does not answer; try again")
             status, kind, body = 503, "application/json", _error(away)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the request must be answered
             _log.failure("an HTTP request failed")
             status, kind = 500, "application/json"
             body = _error(Refused(500, "internal error"))

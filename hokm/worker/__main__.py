@@ -1,4 +1,4 @@
-"""`python -m hokm.worker`: one worker process; the supervisor starts it with its channel as fd 3."""
+"""`python -m hokm.worker`: one worker, started by the supervisor with its channel as fd 3."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class Host:
             return
         try:
             room = _recovered(claimed)
-        except Exception:
+        except Exception:  # noqa: BLE001 - one spoilt room is not everybody's
             _log.failure("room {code}: what the store holds cannot be read", code=code)
             for player, _ in present:
                 self._end(player, Ending(wire.FAILED, "this table cannot be opened"))

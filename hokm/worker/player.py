@@ -119,9 +119,10 @@ class Player:
             return
         if not self._may(SYNC_TOKENS if type(command) is wire.Sync else 1.0, command.id):
             return
-        if self._asked or self._may_join(command):
-            if not self._tables.receive(self, command):
-                self._refuse(command.id, "rate_limited")
+        if not (self._asked or self._may_join(command)):
+            return
+        if not self._tables.receive(self, command):
+            self._refuse(command.id, "rate_limited")
 
     def on_pong(self, payload: bytes) -> None:
         """Take the answer to a ping."""

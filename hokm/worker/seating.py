@@ -89,8 +89,7 @@ class Seating:
                 outputs.append((holder, text_frame(wire.encode(private[seat]))))
             else:
                 outputs.append((holder, frame))
-        for watcher in self._watchers:
-            outputs.append((watcher, frame))
+        outputs.extend((watcher, frame) for watcher in self._watchers)
 
     def _end(self, close: fx.Close, endings: list[Output]) -> None:
         holder = self._seats[close.seat]

@@ -181,7 +181,7 @@ class Table:
             outcome = rooms.advance(self.room, seat, command, self._time.now(), self._chance)
         except rooms.Refused as refusal:
             self._refuse(sender, command, refusal.code, asked)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the sender must hear of it
             _log.failure("table {code}: a command failed", code=self.code)
             self._submit(None, [(sender, Ending(wire.FAILED, "internal error"))])
         else:
@@ -290,6 +290,6 @@ class Table:
             if due is not None and due <= self._time.now():
                 self._decide_own(rooms.Tick(), None)
             self._mind_alarm()
-        except Exception:
+        except Exception:  # noqa: BLE001 - time must pass again
             _log.failure("table {code}: time cannot pass", code=self.code)
             self._set_alarm(RETRY_SECONDS)
