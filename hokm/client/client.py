@@ -211,9 +211,15 @@ class Client:
             answer.errback(Disconnected(None))
             return answer
         self._waiting[command.id] = (command, answer)
-        if self._socket is not None and self._joining is None:
-            self._socket.sendMessage(wire.encode(command))
+        if self._joining is None:
+            self._put(command)
         return answer
+
+    def _put(self, command: wire.Command) -> None:
+        """Send what can be sent now; a connection that is closing will be followed by another."""
+        socket = self._socket
+        if socket is not None and socket.state == socket.STATE_OPEN:
+            socket.sendMessage(wire.encode(command))
 
     # --- connection -----------------------------------------------------------------------
 
@@ -249,7 +255,7 @@ class Client:
             role=self._role,
             seed=self._seed,
         )
-        socket.sendMessage(wire.encode(join))
+        self._put(join)
 
     def _failed(self, failure: Failure) -> None:
         self._again()
@@ -335,10 +341,9 @@ class Client:
         joining, self._joining = self._joining, None
         for id in [id for id in self._waiting if id <= welcome.last_id]:
             self._answered(id, None)
-        if self._socket is not None:
-            for id, (command, _) in list(self._waiting.items()):
-                if id != joining:
-                    self._socket.sendMessage(wire.encode(command))
+        for id, (command, _) in list(self._waiting.items()):
+            if id != joining:
+                self._put(command)
         if self._joined is not None:
             joined, self._joined = self._joined, None
             joined.callback(self)
