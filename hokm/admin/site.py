@@ -11,6 +11,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from hokm.metrics import CONTENT_TYPE
+from hokm.pages import HEADERS, read_pages
 
 _JSON: Final = "application/json"
 _OPEN: Final = frozenset(("/health", "/ready"))  # for probes, which carry no token
@@ -52,6 +53,7 @@ class _Root(Resource):
         super().__init__()
         self._instance = instance
         self._token = token
+        self._pages = read_pages("hokm.admin")
         self._actions: dict[tuple[str, str], Callable[[], tuple[int, str, bytes]]] = {
             ("GET", "/health"): self._health,
             ("GET", "/ready"): self._health,
@@ -64,7 +66,8 @@ class _Root(Resource):
         request.setResponseCode(status)
         request.setHeader("Content-Type", kind)
         request.setHeader("Cache-Control", "no-store")
-        request.setHeader("Server", "hokm")
+        for name, value in HEADERS.items():
+            request.setHeader(name, value)
         if request.method == b"HEAD":
             request.setHeader("Content-Length", str(len(body)))
             return b""
@@ -73,13 +76,16 @@ class _Root(Resource):
     def _answer(self, request: Any) -> tuple[int, str, bytes]:
         path = request.path.decode("latin-1")
         method = request.method.decode("latin-1").replace("HEAD", "GET")
+        page = self._pages.get(path)
+        if page is not None and method == "GET":
+            return 200, page.kind, page.body  # it holds nothing; what it shows asks for the token
         if path not in _OPEN and not self._is_allowed(request):
             request.setHeader("WWW-Authenticate", "Bearer")
             return _error(401, "unauthorized", "this needs the operators' token")
         action = self._actions.get((method, path))
         if action is not None:
             return action()
-        if any(known == path for _, known in self._actions):
+        if page is not None or any(known == path for _, known in self._actions):
             return _error(405, "method_not_allowed", "this method is not for this path")
         return _error(404, "not_found", "there is nothing here")
 

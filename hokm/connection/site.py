@@ -75,7 +75,7 @@ class Site:
         )
         factory.protocol = Socket
         factory.setProtocolOptions(
-            allowedOrigins=list(allowed_origins),
+            allowedOrigins=[_with_port(origin) for origin in allowed_origins],
             allowNullOrigin="*" in allowed_origins,
             maxFramePayloadSize=max_message,
             maxMessagePayloadSize=max_message,
@@ -94,3 +94,11 @@ class Site:
         made.factory = self._factory
         made.owner = owner
         return made
+
+
+def _with_port(origin: str) -> str:
+    """Return *origin* with the port that Autobahn compares, which browsers leave out."""
+    scheme, _, host = origin.partition("://")
+    if not host or ":" in host.rpartition("]")[2]:
+        return origin
+    return f"{origin}:{443 if scheme == 'https' else 80}"

@@ -20,23 +20,15 @@ from twisted.web.server import NOT_DONE_YET, Site
 from hokm import wire
 from hokm.config import WebSettings
 from hokm.limits import Buckets
+from hokm.pages import HEADERS, Page, read_pages
 from hokm.store.store import StoreAway
 from hokm.tasks import run
-from hokm.web.pages import Page, read_pages
 
 _log = Logger()
 
 MAX_BODY: Final = 4096  # bytes; the largest legal body, with all options, has 500
 REQUEST_SECONDS: Final = 10.0  # for the rest of a request whose head is here
 _HISTORY: Final = re.compile(rb"/api/rooms/([0-9A-Za-z]{1,32})/history")
-_HEADERS: Final = {
-    # The page has no inline script or style, and speaks with nobody but this server.
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:;"
-    " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Server": "hokm",
-}
 _ERRORS: Final = {
     400: "bad_message",
     404: "not_found",
@@ -135,13 +127,13 @@ class _Root(Resource):
         self._table = table
         self._client_address = client_address
         self._clock = clock
-        self._pages = read_pages()
+        self._pages = read_pages("hokm.web")
         self._each = Buckets(settings.rooms_per_minute / 60, settings.rooms_per_minute)
         in_all = settings.rooms_per_minute_in_all
         self._all = Buckets(in_all / 60, in_all)
 
     def render(self, request: Any) -> int:
-        for name, value in _HEADERS.items():
+        for name, value in HEADERS.items():
             request.setHeader(name, value)
         run(self._serve(request), "an HTTP request")
         return NOT_DONE_YET

@@ -1,4 +1,4 @@
-"""The files of the players' page, read once."""
+"""The files of a site's page, read once, and the headers that keep a page to itself."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ import hashlib
 import mimetypes
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Final
 
 from msgspec import Struct
 
+# No inline script or style, and nobody to speak with but the server that the page came from.
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:;"
+    " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Server": "hokm",
+}
 _TEXT = ("text/", "application/javascript", "text/javascript", "image/svg+xml")
 
 
@@ -25,9 +34,9 @@ class Page(Struct, frozen=True):
     tag: str
 
 
-def read_pages() -> dict[str, Page]:
-    """Return all files of the page by path; `/` is the page itself."""
-    pages = {f"/{path}": _page(path, file) for path, file in _walk(files("hokm.web") / "static")}
+def read_pages(package: str) -> dict[str, Page]:
+    """Return all files of *package*'s page by path; `/` is the page itself."""
+    pages = {f"/{path}": _page(path, file) for path, file in _walk(files(package) / "static")}
     pages["/"] = pages["/index.html"]
     return pages
 
