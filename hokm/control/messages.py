@@ -120,6 +120,7 @@ class Stats(_Message, frozen=True):
         players: Seats whose player is connected.
         active_games: Matches being played.
         loop_lag_ms: 99th percentile of how late the event loop's timers ran lately.
+        error_rate: Part of the last minute's messages that the worker failed to serve, 0 to 1.
     """
 
     rooms: int
@@ -127,6 +128,7 @@ class Stats(_Message, frozen=True):
     players: int
     active_games: int
     loop_lag_ms: float
+    error_rate: float = 0.0
 
 
 class Pong(_Message, frozen=True):

@@ -310,7 +310,7 @@ class Supervisor(Service):
             self._usage[worker.id] = usage
             metrics.cpu_usage.labels(worker.id).set(usage.cpu)
             metrics.memory_usage.labels(worker.id).set(usage.memory / self._memory)
-            metrics.error_rate.labels(worker.id).set(0.0)
+            metrics.error_rate.labels(worker.id).set(worker.stats.error_rate if worker.stats else 0)
 
     async def _ask_store(self) -> None:
         """See whether the store answers; its being away is no failure of this program."""

@@ -19,8 +19,7 @@ from twisted.python.failure import Failure
 from hokm.metrics import Metrics
 from hokm.room.state import freeze
 from hokm.store.store import Store, StoreAway, Verdict
-from hokm.worker.step import Recipient, Step
-from hokm.worker.table import Table
+from hokm.worker.step import Recipient, Source, Step
 
 _log = Logger()
 
@@ -41,14 +40,14 @@ class Committer:
         store: Store,
         clock: IReactorTime,
         metrics: Metrics,
-        on_lost: Callable[[Table], None],
+        on_lost: Callable[[str], None],
         on_away: Callable[[], None],
         on_back: Callable[[], None],
     ) -> None:
         """Make a committer with nothing to do.
 
         Args:
-            on_lost: A table has another owner; its steps are forgotten.
+            on_lost: The room of that code has another owner; its steps are forgotten.
             on_away: The store went away.
             on_back: The store answers again.
         """
@@ -83,7 +82,7 @@ class Committer:
         if not self._busy and not self._due:
             self._flush(ask=True)
 
-    def forget(self, table: Table) -> None:
+    def forget(self, table: Source) -> None:
         """Drop all steps of *table*, which this worker does not own any more."""
         for steps in (self._waiting, self._flying):
             steps[:] = [step for step in steps if step.table is not table]
@@ -122,7 +121,7 @@ class Committer:
                 behind.append(step)
             elif verdict is Verdict.LOST and step in self._flying:
                 self.forget(step.table)
-                self._on_lost(step.table)
+                self._on_lost(step.table.code)
         self._land(behind)
         if self.away:
             self.away = False

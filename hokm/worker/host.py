@@ -22,6 +22,7 @@ from hokm.room.state import Chance, Room, thaw
 from hokm.store.store import Claimed, Store, StoreAway
 from hokm.tasks import run
 from hokm.worker.committer import Committer
+from hokm.worker.errors import ErrorRate
 from hokm.worker.player import Player
 from hokm.worker.step import Ending
 from hokm.worker.table import INBOX_COMMANDS, Table
@@ -52,7 +53,11 @@ class Census:
 
 
 class Host:
-    """All tables and players of one worker."""
+    """All tables and players of one worker.
+
+    Attributes:
+        errors: Of the messages that came.
+    """
 
     def __init__(
         self,
@@ -87,6 +92,7 @@ class Host:
             settings.wrong_joins_per_minute / 60, settings.wrong_joins_per_minute
         )
         self._stopping = False
+        self.errors = ErrorRate()
         self.committer = Committer(
             store=store,
             clock=clock,
@@ -125,6 +131,7 @@ class Host:
         Returns:
             False, with nothing done, when too many commands wait already.
         """
+        self.errors.messages += 1
         table = self._tables.get(player.room_code)
         if table is not None:
             return table.receive(player, command)
@@ -186,6 +193,7 @@ class Host:
             room = _recovered(claimed)
         except Exception:  # noqa: BLE001 - one spoilt room is not everybody's
             _log.failure("room {code}: what the store holds cannot be read", code=code)
+            self._failed()
             for player, _ in present:
                 self._end(player, Ending(wire.FAILED, "this table cannot be opened"))
             self._on_idle(code)
@@ -198,6 +206,7 @@ class Host:
             clock=self._clock,
             chance=self._chance,
             max_watchers=self._settings.max_spectators,
+            on_failure=self._failed,
         )
         for player, command in present:
             table.receive(player, command)
@@ -225,12 +234,14 @@ class Host:
         player.put(ending)
         player.flush()
 
-    def _lost(self, table: Table) -> None:
+    def _lost(self, code: str) -> None:
         """Drop a table that has another owner now."""
-        _log.warn("room {code} has another owner", code=table.code)
-        del self._tables[table.code]
-        for player in table.end(MOVED):
+        _log.warn("room {code} has another owner", code=code)
+        for player in self._tables.pop(code).end(MOVED):
             player.flush()
+
+    def _failed(self) -> None:
+        self.errors.failures += 1
 
     def _pause(self) -> None:
         _log.warn("the store is away: {tables} tables pause", tables=len(self._tables))
@@ -242,6 +253,7 @@ class Host:
         if self._stopping:
             return
         for table in list(self._tables.values()):
+            table.secure()
             table.resume(RESUMED)
 
     def tend(self) -> None:

@@ -147,6 +147,7 @@ class WorkerProcess:
                 players=census.players,
                 active_games=census.matches,
                 loop_lag_ms=self._lag.p99_ms(),
+                error_rate=self._host.errors.turn(),
             )
         )
 

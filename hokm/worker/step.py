@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from hokm.room.state import Room
 from hokm.store.store import Entry
-
-if TYPE_CHECKING:
-    from hokm.worker.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +49,18 @@ class Recipient(Protocol):
         """Hear that the `join` was refused, by which of `wire.ERRORS`."""
 
 
+class Source(Protocol):
+    """Where steps come from: a table.
+
+    Attributes:
+        code: Room code.
+        pending: Steps that were submitted and are not released yet.
+    """
+
+    code: str
+    pending: int
+
+
 Output: TypeAlias = tuple[Recipient, bytes | Probe | Ending]
 Tally: TypeAlias = tuple[str, float | str]  # what, and how much; or ("refused", the code)
 
@@ -69,7 +78,7 @@ class Step:
         asked: When the command came, in seconds of the worker's clock; None for the room's own.
     """
 
-    table: Table
+    table: Source
     room: Room
     entry: Entry | None
     outputs: list[Output]

@@ -7,7 +7,7 @@ is (`hokm.worker.committer`). A decision that has nothing to store waits behind 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -57,6 +57,7 @@ class Table:
         clock: IReactorTime,
         chance: Chance,
         max_watchers: int,
+        on_failure: Callable[[], None],
     ) -> None:
         """Make a table that stands still until `resume`.
 
@@ -65,6 +66,7 @@ class Table:
             epoch: Of this worker's claim.
             position: Records in the store.
             max_watchers: Spectators that are let in.
+            on_failure: Is told of each fault of ours that a command met.
         """
         self.code = room.code
         self.room = room
@@ -77,6 +79,7 @@ class Table:
         self._clock = clock
         self._chance = chance
         self._max_watchers = max_watchers
+        self._on_failure = on_failure
         self._time = RoomClock(clock, room.time)
         self._held = True
         self._inbox: deque[tuple[Recipient, wire.Command | rooms.Confirm]] = deque()
@@ -140,6 +143,12 @@ class Table:
                 self._decide(sender, command)
         self._mind_time()
 
+    def secure(self) -> None:
+        """Have the whole room stored: a store that died may have lost the end of what it said."""
+        if not self.pending:  # else what waits will find the gap
+            self._fresh = SNAPSHOT_RECORDS
+            self._submit(self._entry(e.Record(self.room.time, None, 0, ()), ()), [])
+
     def _notify(self, notice: wire.Notice) -> None:
         """Tell everybody at once: a notice is no part of the log and waits for nothing."""
         for recipient, output in self.seating.to_all(notice):
@@ -183,6 +192,7 @@ class Table:
             self._refuse(sender, command, refusal.code, asked)
         except Exception:  # noqa: BLE001 - the sender must hear of it
             _log.failure("table {code}: a command failed", code=self.code)
+            self._on_failure()
             self._submit(None, [(sender, Ending(wire.FAILED, "internal error"))])
         else:
             self._go_on(outcome, sender, wire.Ok(command.id), asked)

@@ -101,8 +101,7 @@ def tables() -> str:
     """Return the tables of docs/protocol/messages.md."""
     parts = [
         "# Messages",
-        "Made from `hokm/wire.py` by `scripts/docs`. How they play together: "
-        "[README.md](README.md).",
+        "Made from `hokm/wire/` by `scripts/docs`. How they play together: [README.md](README.md).",
         "## From the client",
         *(_section(cls) for cls in commands()),
         "## From the server",

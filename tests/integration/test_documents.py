@@ -17,6 +17,7 @@ from twisted.internet import reactor
 from hokm import wire
 from hokm.client import create_room, join
 from hokm.client.bot import Player
+from hokm.wire import values
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = ROOT / "docs" / "protocol"
@@ -54,14 +55,14 @@ def test_every_word_is_explained() -> None:
     text = (PROTOCOL / "messages.md").read_text()
     for code in wire.ERRORS:
         assert f"| `{code}` |" in text
-    closes = [value for name, value in vars(wire).items() if _is_close_code(name)]
+    closes = [value for name, value in vars(values).items() if _is_close_code(name)]
     assert len(closes) == 7
     for number in closes:
         assert f"| `{number}` |" in text
 
 
 def _is_close_code(name: str) -> bool:
-    return wire.__annotations__.get(name) == "Final[CloseCode]"
+    return values.__annotations__.get(name) == "Final[CloseCode]"
 
 
 @pytest_twisted.ensureDeferred

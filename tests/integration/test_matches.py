@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,9 @@ from twisted.internet.task import deferLater
 from hokm import wire
 from hokm.client import Client, create_room, join
 from hokm.client.bot import Player
+from hokm.store.embedded import find_server
 from hokm.tasks import run
+from tests.conftest import free_ports
 from tests.referee import check_proof, replay
 
 QUICK = {"pause_seconds": 0, "bot_seconds": 0, "grace_seconds": 600, "turn_seconds": 600}
@@ -284,6 +288,46 @@ async def test_the_server_is_restarted(start_server: Callable[..., Any]) -> None
 
     _, pauses = await disturb(server, 4, fault)
     print(f"4 restarts of the server: longest pause {max(pauses):.2f} s")
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_an_outside_store_is_away(start_server: Callable[..., Any], tmp_path: Path) -> None:
+    """A store of the operator's is killed and comes back after five seconds: the same holds."""
+    [port] = free_ports(1)
+    program = [find_server(), "--port", str(port), "--dir", str(tmp_path), "--appendonly", "yes"]
+    program += ["--requirepass", "its/password", "--save", "", "--bind", "127.0.0.1"]
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    stores = [start()]
+    try:
+        server = start_server(
+            "--redis", f"redis://:its%2Fpassword@127.0.0.1:{port}/2", workers=2, **FAST
+        )
+
+        async def fault(number: int) -> None:
+            stores[-1].kill()
+            stores[-1].wait()
+            await wait(5.0)
+            stores.append(start())
+
+        tables, pauses = await disturb(server, 2, fault)
+        print(f"2 absences of the store: longest pause {max(pauses):.2f} s, 5 of them the absence")
+        for table in tables:
+            for witness in table.witnesses:
+                assert witness.notices == ["paused", "resumed"] * 2
+        assert server.status()["store"] == {
+            "up": True,
+            "kind": "shared",
+            "address": f"redis://127.0.0.1:{port}/2",
+        }
+        server.stop()
+        assert "password" not in server.log.read_text()
+    finally:
+        stores[-1].kill()
+        stores[-1].wait()
 
 
 @pytest.mark.slow

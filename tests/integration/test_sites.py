@@ -18,27 +18,25 @@ from prometheus_client.parser import text_string_to_metric_families
 from hokm import wire
 from tests.conftest import Server
 
-METRICS = set(
-    [
-        "hokm_active_games",
-        "hokm_connected_players",
-        "hokm_games_created",
-        "hokm_games_completed",
-        "hokm_websocket_connections",
-        "hokm_response_time_seconds",
-        "hokm_error_rate",
-        "hokm_cpu_usage",
-        "hokm_memory_usage",
-        "hokm_player_queue_length",
-        "hokm_player_joins",
-        "hokm_game_duration_seconds",
-        "hokm_scaling_events",
-        "hokm_workers",
-        "hokm_event_loop_lag_seconds",
-        "hokm_handoff_pause_seconds",
-        "hokm_commit_seconds",
-    ]
-)
+METRICS = {
+    "hokm_active_games",
+    "hokm_connected_players",
+    "hokm_games_created",
+    "hokm_games_completed",
+    "hokm_websocket_connections",
+    "hokm_response_time_seconds",
+    "hokm_error_rate",
+    "hokm_cpu_usage",
+    "hokm_memory_usage",
+    "hokm_player_queue_length",
+    "hokm_player_joins",
+    "hokm_game_duration_seconds",
+    "hokm_scaling_events",
+    "hokm_workers",
+    "hokm_event_loop_lag_seconds",
+    "hokm_handoff_pause_seconds",
+    "hokm_commit_seconds",
+}
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +92,7 @@ def test_the_page(server: Server) -> None:
 def test_every_file_that_the_page_names(server: Server) -> None:
     """Scripts, styles and pictures of the page exist, with their types."""
     text = ask(server.port, "/").body.decode()
-    names = re.findall(r'(?:src|href)="/?([^"#:]+)"', text)
+    names = re.findall(r'(?:src|href)="/?([^"#:/]+)"', text)
     assert len(names) > 3
     for name in names:
         answer = ask(server.port, f"/{name}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -137,6 +139,76 @@ def test_frames_that_are_none(host: Person, data: bytes, code: int) -> None:
     """Binary, no UTF-8, unmasked, reserved bits and opcodes close the connection by their name."""
     host.socket.sock.sendall(data)
     assert host.socket.until() == code
+
+
+def test_cut_anywhere(host: Person) -> None:
+    """A message that comes in two pieces, cut at any byte, is one message."""
+    for cut in range(1, 40):
+        data = frame(0x81, json.dumps({"type": "sync", "id": cut + 1}).encode())
+        host.socket.sock.sendall(data[:cut])
+        host.socket.sock.sendall(data[cut:])
+        if cut % 8 == 0:
+            time.sleep(0.3)  # for the rate limit: a sync is dear
+        assert host.socket.answer(cut + 1)["type"] in ("ok", "error")
+
+
+def test_fragments_with_a_ping_between(host: Person) -> None:
+    """A message in fragments is put together; a ping between them is answered at once."""
+    text = '{"type":"say","id":2,"text":"سلام"}'.encode()
+    sock = host.socket.sock
+    sock.sendall(frame(0x01, text[:9]) + frame(0x89, b"are you there"))
+    while (found := host.socket.receive_frame())[0] != 0xA:
+        pass
+    assert found[1] == b"are you there"
+    sock.sendall(frame(0x00, text[9:20]) + frame(0x80, text[20:]))
+    assert host.socket.until("said")["text"] == "سلام"
+    assert host.socket.answer(2)["type"] == "ok"
+
+
+def test_many_messages_at_once(host: Person) -> None:
+    """What comes in one packet is done in its order, fast frames and slow ones mixed."""
+    data = b""
+    for id in range(2, 8):
+        message = json.dumps({"type": "ready", "id": id, "ready": bool(id % 2)}).encode()
+        if id % 3:
+            data += frame(0x81, message)
+        else:
+            data += frame(0x01, message[:7]) + frame(0x80, message[7:])
+    host.socket.sock.sendall(data)
+    assert [host.socket.until("ok", "error")["id"] for _ in range(6)] == [2, 3, 4, 5, 6, 7]
+
+
+def test_a_close_is_answered(host: Person) -> None:
+    """The server answers a close frame with one, and closes."""
+    host.socket.sock.sendall(frame(0x88, (1000).to_bytes(2, "big")))
+    assert host.socket.receive() == 1000
+    assert host.socket.sock.recv(1) == b""
+
+
+def test_a_reader_who_does_not_read(server: Server, host: Person, room: dict[str, Any]) -> None:
+    """Who does not read what he asks for is dropped in bounded memory; others go on."""
+    lazy = RawSocket(server.port, room["room_code"])
+    lazy.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    lazy.send({"type": "join", "id": 1, "name": "Lazy", "role": "spectator"})
+    until = time.monotonic() + 30
+    lazy.sock.settimeout(0.2)
+    dropped = False
+    while not dropped:
+        assert time.monotonic() < until
+        try:
+            lazy.send({"type": "sync", "id": 2})
+        except TimeoutError:
+            continue
+        except OSError:
+            dropped = True
+        time.sleep(0.005)
+        dropped = dropped or server_connections(server) == 1
+    assert host.ask("say", text="still here")["type"] == "ok"
+
+
+def server_connections(server: Server) -> int:
+    """Return how many WebSockets are open, as the workers said last."""
+    return int(server.status()["connections"])
 
 
 def test_too_fast(host: Person) -> None:

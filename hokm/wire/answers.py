@@ -1,0 +1,114 @@
+"""What the server answers, and the whole state."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from hokm.wire.values import Action, CardName, SuitName, TableOptions
+
+
+class _Answer(Struct, frozen=True, tag_field="type", gc=False):
+    pass
+
+
+class Ok(_Answer, frozen=True, tag="ok"):
+    """The command is done and durable, and all that it caused was sent before this."""
+
+    id: int
+
+
+class Error(_Answer, frozen=True, tag="error"):
+    """The command was refused and changed nothing. `id` is null where none could be read."""
+
+    id: int | None
+    code: str
+    message: str
+
+
+class SeatState(Struct, frozen=True, omit_defaults=True):
+    """Who sits on a seat. `stand_in`: a bot plays for a player who is away."""
+
+    name: str
+    kind: Literal["human", "bot"]
+    connected: bool = False
+    ready: bool = False
+    stand_in: bool = False
+    level: str | None = None
+
+
+class TrickState(Struct, frozen=True):
+    """Cards in play order, the first from `leader`; `winner` once it is complete."""
+
+    leader: int
+    cards: tuple[CardName, ...]
+    winner: int | None = None
+
+
+class TurnState(Struct, frozen=True):
+    """Whose turn it is, for what, and the time left."""
+
+    seat: int
+    action: Action
+    seconds_left: float
+
+
+class HandResult(Struct, frozen=True):
+    """How a hand ended."""
+
+    winner: int
+    tricks: tuple[int, int]
+    points: int
+    kot: Literal["none", "kot", "hakem_kot"]
+    score: tuple[int, int]
+    next_hakem: int
+
+
+class State(Struct, frozen=True):
+    """All that this recipient may see. `seq` is the last event's that is contained."""
+
+    seq: int
+    phase: Literal["lobby", "call", "play", "hand_over", "match_over"]
+    options: TableOptions
+    seats: tuple[SeatState | None, ...]
+    host: int | None
+    seat: int | None
+    match_no: int
+    hand_no: int
+    score: tuple[int, int]
+    tricks: tuple[int, int]
+    hakem: int | None
+    dealer: int | None
+    trump: SuitName | None
+    hand: tuple[CardName, ...]
+    legal: tuple[CardName, ...]
+    counts: tuple[int, ...]
+    table: TrickState | None
+    last_trick: TrickState | None
+    turn: TurnState | None
+    may_redeal: bool
+    commitment: str
+    result: HandResult | None
+    winner: int | None
+    paused: bool = False
+
+
+class Welcome(_Answer, frozen=True, tag="welcome"):
+    """A seat (or a watcher's place, `seat` and `token` null) was taken or resumed.
+
+    Commands above `last_id` were not done and are to be sent again.
+    """
+
+    room_code: str
+    seat: int | None
+    token: str | None
+    last_id: int
+    state: State
+
+
+class StateMessage(_Answer, frozen=True, tag="state"):
+    """The whole state, on `sync` or when the server had to recover the table."""
+
+    last_id: int
+    state: State

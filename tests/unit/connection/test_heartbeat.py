@@ -1,0 +1,91 @@
+"""The wheel that finds dead and stuck connections."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from twisted.internet.task import Clock
+
+from hokm.connection.heartbeat import STALL_SECONDS, Heartbeat
+
+
+class Peer:
+    """A connection, as far as the wheel sees it."""
+
+    def __init__(self) -> None:
+        self.said = False
+        self.buffered = 0
+        self.done: list[str] = []
+
+    def was_heard(self) -> bool:
+        said, self.said = self.said, False
+        return said
+
+    def ping(self, payload: bytes) -> None:
+        self.done.append("ping")
+
+    def abort(self) -> None:
+        self.done.append("abort")
+
+    def give_up(self) -> None:
+        self.done.append("give up")
+
+
+def make() -> tuple[Clock, Heartbeat, Peer]:
+    clock = Clock()
+    wheel = Heartbeat(clock=clock, interval=20.0, timeout=10.0)
+    wheel.start()
+    peer = Peer()
+    wheel.add(cast(Any, peer))
+    return clock, wheel, peer
+
+
+def test_who_speaks_is_left_alone() -> None:
+    """No ping goes to somebody who sends anyhow."""
+    clock, _, peer = make()
+    for _ in range(100):
+        peer.said = True
+        clock.advance(1.0)
+    assert peer.done == []
+
+
+def test_who_is_silent_is_pinged_and_given_up() -> None:
+    """After the interval pings, after the timeout the end; an answer in time saves him."""
+    clock, _, peer = make()
+    clock.pump([1.0] * 20)
+    assert peer.done == []
+    clock.pump([1.0] * 2)
+    assert set(peer.done) == {"ping"}
+    peer.said = True
+    clock.pump([1.0] * 20)
+    assert "abort" not in peer.done
+    clock.pump([1.0] * 12)
+    assert "abort" in peer.done
+
+
+def test_who_does_not_read_is_given_up() -> None:
+    """Bytes may wait for some seconds and no longer."""
+    clock, _, peer = make()
+    peer.buffered = 100
+    for _ in range(int(STALL_SECONDS)):
+        peer.said = True
+        clock.advance(1.0)
+    assert peer.done == []
+    peer.buffered = 0
+    clock.advance(1.0)
+    peer.buffered = 100
+    for _ in range(int(STALL_SECONDS) + 2):
+        peer.said = True
+        clock.advance(1.0)
+    assert peer.done == ["give up"]
+
+
+def test_who_is_gone_is_forgotten() -> None:
+    """A removed connection is not touched, and a stopped wheel touches nobody."""
+    clock, wheel, peer = make()
+    wheel.remove(cast(Any, peer))
+    clock.pump([1.0] * 60)
+    wheel.add(cast(Any, peer))
+    wheel.stop()
+    clock.pump([1.0] * 60)
+    assert peer.done == []
