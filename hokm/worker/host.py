@@ -135,13 +135,12 @@ class Host:
         table = self._tables.get(player.room_code)
         if table is not None:
             return table.receive(player, command)
-        waiting = self._opening.get(player.room_code)
-        if waiting is None:
-            waiting = self._opening[player.room_code] = []
-            run(self._open(player.room_code), "opening of a table", code=player.room_code)
+        waiting = self._opening.setdefault(player.room_code, [])
         if len(waiting) >= INBOX_COMMANDS:
             return False
         waiting.append((player, command))
+        if len(waiting) == 1:
+            run(self._open(player.room_code), "opening of a table", code=player.room_code)
         return True
 
     def confirm(self, player: Player) -> None:
