@@ -68,7 +68,10 @@ def context_of(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 def visit(
     request: pytest.FixtureRequest, context_of: Callable[..., BrowserContext]
 ) -> Iterator[Callable[..., Page]]:
-    """Open a page of the site (`base`: of another server); faults of its scripts fail the test."""
+    """Open a page of the site; faults of its scripts fail the test.
+
+    `base` is another server's address, `options` are those of the tables that the page makes.
+    """
     faults: list[str] = []
 
     def open_page(
@@ -76,11 +79,12 @@ def visit(
         *,
         context: BrowserContext | None = None,
         base: str | None = None,
+        options: dict[str, Any] | None = None,
         **person: Any,
     ) -> Page:
         page = (context or context_of(**person)).new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.route("**/api/rooms", _make_quick)
+        page.route("**/api/rooms", lambda route: _make_quick(route, options or {}))
         page.goto((base or request.getfixturevalue("site")) + path)
         return page
 
@@ -88,6 +92,6 @@ def visit(
     assert faults == []
 
 
-def _make_quick(route: Route) -> None:
+def _make_quick(route: Route, options: dict[str, Any]) -> None:
     body = json.loads(route.request.post_data or "{}")
-    route.continue_(post_data=json.dumps({"options": {**body["options"], **QUICK}}))
+    route.continue_(post_data=json.dumps({"options": {**body["options"], **QUICK, **options}}))

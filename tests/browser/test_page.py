@@ -24,7 +24,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(
     ("locale", "size", "rematch"),
-    [("en", (1280, 800), "Rematch"), ("fa", (360, 740), "بازی دوباره")],
+    [
+        ("en", (1280, 800), "Rematch"),
+        ("en", (360, 740), "Rematch"),
+        ("fa", (1280, 800), "بازی دوباره"),
+        ("fa", (360, 740), "بازی دوباره"),
+    ],
 )
 def test_whole_match_with_bots(
     visit: Visit, tmp_path: Path, locale: str, size: tuple[int, int], rematch: str
@@ -56,6 +61,16 @@ def test_whole_match_with_bots(
     expect(page.locator("#sheet")).to_be_hidden()
     wait_for_turn(page)
     assert page.locator(".pips .on").count() == 0
+
+
+def test_a_match_to_seven(visit: Visit) -> None:
+    """A match by the default rules is played to its end against three bots, on a phone."""
+    page = visit(size=(360, 740), locale="fa", options={"target": 7})
+    create(page, "سارا")
+    begin(page)
+    play_match([page])
+    assert overflow(page) == 0
+    assert page.locator(".pips .on").count() >= 7
 
 
 def test_play_with_three_bots(visit: Visit) -> None:
