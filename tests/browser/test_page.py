@@ -19,6 +19,9 @@ from tests.browser.steps import (
 )
 
 Visit = Callable[..., Page]
+# All that moves has come to its end, but for what moves for ever.
+AT_REST = """Promise.allSettled(document.getAnimations()
+    .filter((one) => one.effect.getComputedTiming().endTime < 1e5).map((one) => one.finished))"""
 pytestmark = pytest.mark.slow
 
 
@@ -39,6 +42,7 @@ def test_whole_match_with_bots(
     expect(page.locator("html")).to_have_attribute("dir", "rtl" if locale == "fa" else "ltr")
 
     def look(name: str) -> None:
+        page.evaluate(AT_REST)
         page.screenshot(path=tmp_path / f"{locale}-{name}.png")
         assert overflow(page) == 0, name
 
