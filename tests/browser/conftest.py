@@ -25,15 +25,15 @@ BROWSER_OPTIONS = [
 QUICK = {"target": 1, "bot_seconds": 0, "pause_seconds": 1}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run one server for all tests that need none of their own; its address."""
+    """Run one server for all tests here that need none of their own; its address."""
     server = Server(tmp_path_factory.mktemp("site") / "state")
     yield server.url
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Start Chromium once for all tests."""
     chromium = shutil.which("chromium")
