@@ -20,14 +20,13 @@ from twisted.python.failure import Failure
 
 from hokm.connection.frames import Journal, read_text
 from hokm.connection.site import Site, Socket
+from hokm.wire import FAILED, TOO_SLOW
 
 _log = Logger()
 
 MAX_BUFFERED: Final = 256 * 1024  # bytes that may wait for a peer that does not read
 
 NOT_TEXT: Final = 1003  # RFC 6455, 7.4.1
-FAILED: Final = 1011
-TOO_SLOW: Final = 4008
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 

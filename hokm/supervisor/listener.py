@@ -8,10 +8,8 @@ every accepted socket is handed on or closed within the head's deadline.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import socket
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,6 +17,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from hokm.control.refusal import turn_away
 from hokm.supervisor.head import HEAD_BYTES, Bad, Head, Incomplete, parse
 from hokm.tasks import every
 
@@ -36,23 +35,11 @@ _TIMEOUT: Final = Bad(408, "Request Timeout")
 _CROWDED: Final = Bad(503, "Service Unavailable")
 
 
-def turn_away(sock: socket.socket, status: int, reason: str) -> None:
-    """Answer a request that nobody has read with a status and no body, and close the socket."""
-    answer = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    with sock, contextlib.suppress(OSError):
-        with contextlib.suppress(BlockingIOError):
-            sock.recv(HEAD_BYTES + 1)  # closing over unread bytes resets, and the answer is lost
-        sock.send(answer.encode("ascii"))
-        sock.shutdown(socket.SHUT_WR)
-
-
 class Listener:
     """The listening socket, and the connections whose head is not complete.
 
     Attributes:
         accepted: Connections so far.
-        refused: Connections that were not handed on, by reason: bad_request, head_too_large,
-            head_timeout, crowded, gone.
     """
 
     def __init__(
@@ -62,6 +49,7 @@ class Listener:
         sock: socket.socket,
         on_websocket: Callable[[Head, socket.socket, str], object],
         on_http: Callable[[Head, socket.socket, str], object],
+        on_refused: Callable[[str], object],
         pending: int = PENDING,
         pending_per_peer: int = PENDING_PER_PEER,
     ) -> None:
@@ -73,12 +61,14 @@ class Listener:
             on_websocket: Is given each request for a WebSocket, the socket, which it owns,
                 non-blocking and unread, and the peer's address.
             on_http: The same for every other request.
+            on_refused: Is told why a connection was not handed on: bad_request, head_too_large,
+                head_timeout, crowded, gone.
             pending: How many incomplete heads may wait.
             pending_per_peer: How many of one address.
         """
         sock.setblocking(False)
         self.accepted = 0
-        self.refused: Counter[str] = Counter()
+        self._on_refused = on_refused
         self._reactor = reactor
         self._sock = sock
         self._on_websocket = on_websocket
@@ -215,7 +205,7 @@ class Listener:
             self._drop(waiting, "head_timeout", _TIMEOUT)
 
     def _drop(self, waiting: _Pending, why: str, answer: Bad | None = None) -> None:
-        self.refused[why] += 1
+        self._on_refused(why)
         sock = self._release(waiting)
         if answer is None:
             sock.close()

@@ -22,13 +22,14 @@ from hokm import wire
 from hokm.config import Settings
 from hokm.control import messages as m
 from hokm.control.identity import cookie
+from hokm.control.refusal import turn_away
 from hokm.metrics import Metrics
 from hokm.store.address import Address
 from hokm.store.embedded import EmbeddedServer, StoreDidNotStart
 from hokm.store.redis import RedisStore
 from hokm.store.store import StoreAway
 from hokm.supervisor.head import Head
-from hokm.supervisor.listener import Listener, turn_away
+from hokm.supervisor.listener import Listener
 from hokm.supervisor.placement import NoWorker, Placement, RoomCode, WorkerId
 from hokm.supervisor.sampler import Sampler, Usage, memory_limit
 from hokm.supervisor.status import ScalingStatus, Status, StoreStatus, WorkerStatus
@@ -100,7 +101,11 @@ class Supervisor(Service):
         )
         self.tables = Tables(store=self.store, chance=SystemRandom(), metrics=metrics)
         self.listener = Listener(
-            reactor=reactor, sock=listening, on_websocket=self._on_websocket, on_http=self._on_http
+            reactor=reactor,
+            sock=listening,
+            on_websocket=self._on_websocket,
+            on_http=self._on_http,
+            on_refused=lambda why: metrics.connections_refused.labels(why).inc(),
         )
         # A worker needs no secret but the store's password, which its address holds.
         told = msgspec.structs.replace(settings, redis=None, admin_token=None)

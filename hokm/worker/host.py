@@ -104,6 +104,11 @@ class Host:
 
     # --- connections ----------------------------------------------------------------------
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many connections as this worker may have."""
+        return len(self._players) >= self._settings.max_connections
+
     def admit(
         self, connection: Connection, room_code: str, on_gone: Callable[[Connection], None]
     ) -> Player:

@@ -19,6 +19,7 @@ from hokm.connection import Connection, Heartbeat, Site, adopt
 from hokm.control import messages as m
 from hokm.control.channel import Channel
 from hokm.control.identity import cookie
+from hokm.control.refusal import turn_away
 from hokm.metrics import Metrics
 from hokm.store import address
 from hokm.store.redis import RedisStore
@@ -121,6 +122,12 @@ class WorkerProcess:
             sock.close()
             reason = "it is not the one announced, or this worker is not ready"
             self._channel.send(m.NotTaken(connection=message.connection, reason=reason))
+            return
+        if host.is_full:
+            # Its room is here and nowhere else: another worker could not do better.
+            self._metrics.connections_refused.labels("worker_full").inc()
+            turn_away(sock, 503, "Service Unavailable")
+            self._channel.send(m.Got(connection=message.connection))
             return
         made: list[Player] = []
 

@@ -146,8 +146,8 @@ class Table:
     def secure(self) -> None:
         """Have the whole room stored: a store that died may have lost the end of what it said."""
         if not self.pending:  # else what waits will find the gap
-            self._fresh = SNAPSHOT_RECORDS
-            self._submit(self._entry(e.Record(self.room.time, None, 0, ()), ()), [])
+            nothing = e.Record(self.room.time, None, 0, ())
+            self._submit(self._entry(nothing, (), whole=True), [])
 
     def _notify(self, notice: wire.Notice) -> None:
         """Tell everybody at once: a notice is no part of the log and waits for nothing."""
@@ -233,10 +233,10 @@ class Table:
             self._mind_alarm()
         self._submit(entry, outputs, counts=counts, asked=asked)
 
-    def _entry(self, record: e.Record, hands: tuple[bytes, ...]) -> Entry:
+    def _entry(self, record: e.Record, hands: tuple[bytes, ...], *, whole: bool = False) -> Entry:
         self._fresh += 1
         snapshot = None
-        if hands or self._fresh >= SNAPSHOT_RECORDS:
+        if whole or hands or self._fresh >= SNAPSHOT_RECORDS:
             snapshot = freeze(self.room)
             self._fresh = 0
         entry = Entry(

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -14,9 +15,10 @@ import pytest_twisted  # type: ignore[import-untyped]
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from hokm.control.refusal import turn_away
 from hokm.supervisor import listener as module
 from hokm.supervisor.head import Head
-from hokm.supervisor.listener import Listener, turn_away
+from hokm.supervisor.listener import Listener
 
 REQUEST = b"GET /ws?room_code=abcd HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"
 
@@ -40,11 +42,13 @@ class Site:
         self.websockets: list[tuple[Head, socket.socket, str]] = []
         self.others: list[tuple[Head, socket.socket, str]] = []
         self.clients: list[socket.socket] = []
+        self.refused: Counter[str] = Counter()
         self.listener = Listener(
             reactor=reactor,
             sock=port,
             on_websocket=lambda *request: self.websockets.append(request),
             on_http=lambda *request: self.others.append(request),
+            on_refused=lambda why: self.refused.update([why]),
             pending=pending,
             pending_per_peer=pending_per_peer,
         )
@@ -129,7 +133,7 @@ async def test_who_closes_in_mid_head_is_dropped(site: Site, sent: bytes) -> Non
     await until(lambda: site.listener.pending)
     client.shutdown(socket.SHUT_WR)
     await until(lambda: not site.listener.pending, 2)
-    assert site.listener.refused == {"gone": 1}
+    assert site.refused == {"gone": 1}
     with contextlib.suppress(ConnectionResetError):  # when some of its bytes were unread
         assert client.recv(10) == b""
 
@@ -145,8 +149,8 @@ async def test_who_closes_in_mid_head_is_dropped(site: Site, sent: bytes) -> Non
 async def test_bad_heads_are_answered(site: Site, sent: bytes, status: bytes, why: str) -> None:
     """What is no request, or too large, hears why before the connection ends."""
     client = site.client(sent)
-    await until(lambda: site.listener.refused)
-    assert site.listener.refused == {why: 1}
+    await until(lambda: site.refused)
+    assert site.refused == {why: 1}
     assert client.recv(1000).startswith(b"HTTP/1.1 " + status)
 
 
@@ -155,7 +159,7 @@ async def test_silence_ends_at_the_deadline(site: Site, monkeypatch: pytest.Monk
     """A head that is not complete in time is answered with 408."""
     monkeypatch.setattr(module, "HEAD_SECONDS", 0.3)
     silent, slow = site.client(), site.client(b"GET")
-    await until(lambda: site.listener.refused["head_timeout"] == 2, 3)
+    await until(lambda: site.refused["head_timeout"] == 2, 3)
     assert silent.recv(1000).startswith(b"HTTP/1.1 408")
     assert slow.recv(1000).startswith(b"HTTP/1.1 408")
     assert site.listener.pending == 0
@@ -175,7 +179,7 @@ async def test_too_many_silent_ones_displace_one_another(site: Site) -> None:
     site.clients[0].sendall(REQUEST[3:])  # perhaps seen only when its place is needed
     site.client(b"GET")
     site.client(b"GET")
-    await until(lambda: site.listener.refused["crowded"] == 1)
+    await until(lambda: site.refused["crowded"] == 1)
     assert len(site.websockets) == 1
     assert site.listener.pending == 5
     assert site.clients[1].recv(1000).startswith(b"HTTP/1.1 503")
