@@ -14,7 +14,8 @@ DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 # What is not told by the name alone; the codes themselves stand in hokm.wire.
 CLOSE_CODES: Final = {
     "LEFT": "You left, or the table is gone.",
-    "POLICY": "The first message was no `join`, came too late, or named no room that exists.",
+    "POLICY": "Refused: no `join` in time, no such room, too fast, too many wrong joins, or "
+    "the host emptied your seat.",
     "TOO_BIG": f"A message was longer than {wire.MAX_MESSAGE_BYTES} bytes.",
     "FAILED": "A fault of the server. Connect again and resume by token.",
     "RESUME": "Connect again, now or a little later, and resume by token.",
@@ -192,7 +193,7 @@ def _kind(schema: dict[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {_kind(schema['items'])}"
     text = {"integer": "whole number", "string": "text"}.get(schema["type"], schema["type"])
-    low, high = schema.get("minimum", schema.get("minLength")), None
+    low = schema.get("minimum", schema.get("minLength"))
     high = schema.get("maximum", schema.get("maxLength"))
     if low is not None and high is not None:
         text += f", {low} to {high}" + (" long" if "maxLength" in schema else "")

@@ -32,31 +32,25 @@ from hokm.connection import site
 
 def test_the_buffers_of_a_transport() -> None:
     """Bytes that wait lie in dataBuffer from offset on, and in the list _tempDataBuffer."""
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
     reactor: Any = installed
     transport = FileDescriptor(reactor)
     transport.connected = True
-    try:
-        assert (transport.dataBuffer, transport.offset) == (b"", 0)
-        assert (transport._tempDataBuffer, transport._tempDataLen) == ([], 0)
-        transport.startWriting = lambda: None  # type: ignore[method-assign]
-        transport.write(b"12345")
-        assert (transport._tempDataBuffer, transport._tempDataLen) == ([b"12345"], 5)
-        transport.writeSomeData = lambda data: 2  # type: ignore[method-assign]
-        transport.doWrite()
-        waiting = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-        assert waiting == 3
-    finally:
-        ours.close()
-        theirs.close()
+    assert (transport.dataBuffer, transport.offset) == (b"", 0)
+    assert (transport._tempDataBuffer, transport._tempDataLen) == ([], 0)
+    transport.startWriting = lambda: None
+    transport.write(b"12345")
+    assert (transport._tempDataBuffer, transport._tempDataLen) == ([b"12345"], 5)
+    transport.writeSomeData = lambda data: 2
+    transport.doWrite()
+    waiting = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    assert waiting == 3
 
 
 def test_the_handle_of_a_transport() -> None:
     """A TCP transport's handle is its socket."""
     ours, theirs = socket.socketpair()
     try:
-        assert Connection(ours, None, installed).getHandle() is ours  # type: ignore[arg-type]
+        assert Connection(ours, None, installed).getHandle() is ours
     finally:
         ours.close()
         theirs.close()
