@@ -94,8 +94,8 @@ class ServiceManager:
     def store(self, name: str, fds: Sequence[int], *, poll: bool = True) -> None:
         """Have copies of descriptors kept for the next start of this service.
 
-        They come back as `inherited` in no order that means anything. What exceeds the unit's
-        ``FileDescriptorStoreMax=`` is closed without a word.
+        They come back as `inherited` in no order that means anything; thousands go into a `parcel`.
+        What exceeds the unit's ``FileDescriptorStoreMax=`` is closed without a word.
 
         Args:
             name: Of each of them; short, since all names together must fit into 128 KiB.
