@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import msgspec
+from twisted.logger import Logger
 from twisted.web.resource import Resource
-from twisted.web.server import Site
+from twisted.web.server import NOT_DONE_YET, Site
 
+from hokm.admin import verbs
+from hokm.admin.route import MAX_BODY, Answer, Route, json, refusal
+from hokm.jobs import Refused
 from hokm.metrics import CONTENT_TYPE
 from hokm.pages import HEADERS, read_pages
+from hokm.tasks import run
 
-_JSON: Final = "application/json"
+_log = Logger()
+
 _OPEN: Final = frozenset(("/health", "/ready"))  # for probes, which carry no token
 
 
@@ -30,13 +35,20 @@ class Instance(Protocol):
         """Return all metrics in Prometheus' text format."""
 
 
-def make_site(*, instance: Instance, token: str | None, reactor: Any) -> Site:
+def make_site(
+    *,
+    instance: Instance,
+    operations: verbs.Operations | None = None,
+    token: str | None,
+    reactor: Any,
+) -> Site:
     """Make the operators' site.
 
     Args:
+        operations: Does the verbs; None: there are none.
         token: Bearer token that all but `/health` and `/ready` ask for; None: nothing does.
     """
-    return _Site(_Root(instance, token), reactor=reactor)
+    return _Site(_Root(instance, operations, token), reactor=reactor)
 
 
 class _Site(Site):
@@ -49,45 +61,71 @@ class _Site(Site):
 class _Root(Resource):
     isLeaf = True
 
-    def __init__(self, instance: Instance, token: str | None) -> None:
+    def __init__(
+        self, instance: Instance, operations: verbs.Operations | None, token: str | None
+    ) -> None:
         super().__init__()
         self._instance = instance
         self._token = token
         self._pages = read_pages("hokm.admin")
-        self._actions: dict[tuple[str, str], Callable[[], tuple[int, str, bytes]]] = {
-            ("GET", "/health"): self._health,
-            ("GET", "/ready"): self._health,
-            ("GET", "/metrics"): self._metrics,
-            ("GET", "/api/status"): self._status,
-        }
+        self._routes = (
+            Route("GET", "/health", self._health),
+            Route("GET", "/ready", self._health),
+            Route("GET", "/metrics", self._metrics),
+            Route("GET", "/api/status", self._status),
+            *(verbs.routes(operations) if operations is not None else ()),
+        )
 
-    def render(self, request: Any) -> bytes:
-        status, kind, body = self._answer(request)
-        request.setResponseCode(status)
-        request.setHeader("Content-Type", kind)
+    def render(self, request: Any) -> int:
+        run(self._serve(request), "an operator's request")
+        return NOT_DONE_YET
+
+    async def _serve(self, request: Any) -> None:
+        gone: list[object] = []
+        request.notifyFinish().addErrback(gone.append)
+        try:
+            answer = await self._answer(request)
+        except Refused as refused:
+            answer = refusal(refused)
+        except Exception:  # noqa: BLE001 - the request must be answered
+            _log.failure("an operator's request failed")
+            answer = refusal(Refused("internal", "internal error; see the server's log"))
+        if gone:
+            return
+        request.setResponseCode(answer.status)
+        request.setHeader("Content-Type", answer.kind)
+        request.setHeader("Content-Length", str(len(answer.body)))
         request.setHeader("Cache-Control", "no-store")
         for name, value in HEADERS.items():
             request.setHeader(name, value)
-        if request.method == b"HEAD":
-            request.setHeader("Content-Length", str(len(body)))
-            return b""
-        return body
+        request.write(answer.body)  # of a HEAD request, Twisted sends the headers only
+        request.finish()
 
-    def _answer(self, request: Any) -> tuple[int, str, bytes]:
+    async def _answer(self, request: Any) -> Answer:
         path = request.path.decode("latin-1")
         method = request.method.decode("latin-1").replace("HEAD", "GET")
         page = self._pages.get(path)
         if page is not None and method == "GET":
-            return 200, page.kind, page.body  # it holds nothing; what it shows asks for the token
+            # It holds nothing; what it shows asks for the token.
+            return Answer(page.body, kind=page.kind)
         if path not in _OPEN and not self._is_allowed(request):
             request.setHeader("WWW-Authenticate", "Bearer")
-            return _error(401, "unauthorized", "this needs the operators' token")
-        action = self._actions.get((method, path))
-        if action is not None:
-            return action()
-        if page is not None or any(known == path for _, known in self._actions):
-            return _error(405, "method_not_allowed", "this method is not for this path")
-        return _error(404, "not_found", "there is nothing here")
+            raise Refused("unauthorized", "this needs the operators' token")
+        here = [(route, found) for route in self._routes if (found := route.match(path))]
+        for route, found in here:
+            if route.method == method:
+                return await self._follow(route, found, request)
+        if page is None and not here:
+            raise Refused("not_found", "there is nothing here")
+        request.setHeader("Allow", ", ".join(route.method for route, _ in here) or "GET")
+        raise Refused("method_not_allowed", "this method is not for this path")
+
+    async def _follow(self, route: Route, found: Any, request: Any) -> Answer:
+        if route.method == "GET":
+            return await route.follow(found, b"")
+        if _is_foreign(request):
+            raise Refused("foreign_site", "a page of another site may not ask for this")
+        return await route.follow(found, request.content.read(MAX_BODY + 1))
 
     def _is_allowed(self, request: Any) -> bool:
         if self._token is None:
@@ -95,20 +133,29 @@ class _Root(Resource):
         given = request.getHeader("authorization") or ""
         return hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode())
 
-    def _health(self) -> tuple[int, str, bytes]:
+    async def _health(self) -> Answer:
         reasons = self._instance.unhealthy()
         if reasons:
-            body = {"status": "unavailable", "reasons": reasons}
-            return 503, _JSON, msgspec.json.encode(body)
-        return 200, _JSON, b'{"status":"ok"}'
+            return json({"status": "unavailable", "reasons": reasons}, 503)
+        return json({"status": "ok"})
 
-    def _metrics(self) -> tuple[int, str, bytes]:
-        return 200, CONTENT_TYPE, self._instance.metrics_text()
+    async def _metrics(self) -> Answer:
+        return Answer(self._instance.metrics_text(), kind=CONTENT_TYPE)
 
-    def _status(self) -> tuple[int, str, bytes]:
-        return 200, _JSON, msgspec.json.encode(self._instance.status())
+    async def _status(self) -> Answer:
+        return json(self._instance.status())
 
 
-def _error(status: int, code: str, message: str) -> tuple[int, str, bytes]:
-    body = msgspec.json.encode({"error": {"code": code, "message": message}})
-    return status, _JSON, body
+def _is_foreign(request: Any) -> bool:
+    """Say whether a browser sends this for another site's page.
+
+    A page of any site may post to whatever its reader's machine can reach, loopback too, as long
+    as the request is simple: no body, or one that a form could send (Fetch, 'CORS-safelisted').
+    What tells it is what only a browser sends, and no page can change: Origin with every POST,
+    and Sec-Fetch-Site. Without them it is curl or hokmctl. A name that its owner makes
+    point here (DNS rebinding) counts as our own: against that, the token helps.
+    """
+    if request.getHeader("sec-fetch-site") not in (None, "same-origin", "none"):
+        return True
+    origin = request.getHeader("origin")
+    return origin is not None and origin.partition("://")[2] != request.getHeader("host")

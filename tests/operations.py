@@ -1,0 +1,131 @@
+"""An instance with verbs but without workers: its jobs end when a test says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from hokm.jobs import Failed, Job, Jobs, JobStatus, Refused
+from hokm.supervisor.status import ScalingStatus, StoreStatus, WorkerStatus
+
+
+class Handoff(Struct):
+    """What `/api/status` says about moves."""
+
+    moves: int
+    aborts: dict[str, int]
+    pause_ms: dict[str, float]
+    adopted: int
+    distrusted: int
+
+
+class Status(Struct):
+    """All that `/api/status` may say."""
+
+    instance: str
+    version: str
+    uptime_s: float
+    workers: tuple[WorkerStatus, ...]
+    rooms: int
+    connections: int
+    scaling: ScalingStatus
+    store: StoreStatus
+    spares: int
+    handoff: Handoff
+
+
+class FakeInstance:
+    """What the operators' side asks for.
+
+    Attributes:
+        asked: Verbs with what they are about, as they came.
+        refusal: What the next verbs are refused with.
+        patience: How often a job is asked for before it is done; None: it does not end by itself.
+        uptime_s: What the status says.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.refusal: Refused | None = None
+        self.patience: int | None = None
+        self.uptime_s = 4000.0
+        self._jobs = Jobs(clock)
+        self._ends: dict[int, Deferred[None]] = {}
+
+    def end(self, id: int, failure: str | None = None) -> None:
+        """End a job, with a failure if one is given."""
+        if failure is None:
+            self._ends[id].callback(None)
+        else:
+            self._ends[id].errback(Failed(failure))
+
+    # --- Operations -----------------------------------------------------------------------
+
+    def drain(self, worker: int) -> Job:
+        return self._begin("drain", worker)
+
+    def replace(self) -> Job:
+        return self._begin("replace")
+
+    def rebalance(self) -> Job:
+        return self._begin("rebalance")
+
+    def scale(self, workers: int) -> Job:
+        return self._begin("scale", workers)
+
+    def move(self, room: str, worker: int) -> Job:
+        return self._begin("move", room, worker)
+
+    def upgrade(self) -> Job:
+        return self._begin("upgrade")
+
+    def job(self, id: int) -> Job | None:
+        job = self._jobs.get(id)
+        if job is not None and job.running and self.patience is not None:
+            job.done += 1
+            job.note = f"step {job.done}"
+            if job.done >= self.patience:
+                self.end(id)
+        return job
+
+    def jobs(self) -> list[JobStatus]:
+        return self._jobs.all()
+
+    def _begin(self, verb: str, *about: Any) -> Job:
+        self.asked.append((verb, *about))
+        if self.refusal is not None:
+            raise self.refusal
+        subject = " to ".join(map(str, about))
+        return self._jobs.start(verb, subject, self._work, alone=verb != "move")
+
+    async def _work(self, job: Job) -> None:
+        job.total = 3
+        self._ends[job.id] = Deferred()
+        await self._ends[job.id]
+
+    # --- Instance -------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        ready = WorkerStatus(1, 4242, "ready", 12, 48, 0.23, 81 * 2**20, 0.4)
+        dead = WorkerStatus(22, None, "dead", 0, 0, 0.0, 0, 0.0)
+        return Status(
+            instance="here",
+            version="9.8.7",
+            uptime_s=self.uptime_s,
+            workers=(ready, dead),
+            rooms=12,
+            connections=48,
+            scaling=ScalingStatus(target=2, reasons=("cpu above 70 %",)),
+            store=StoreStatus(up=True, kind="embedded", address="unix:/store"),
+            spares=1,
+            handoff=Handoff(7, {"timeout": 2}, {"p50": 3.1, "p99": 12.0, "max": 20.5}, 4, 0),
+        )
+
+    def unhealthy(self) -> tuple[str, ...]:
+        return ()
+
+    def metrics_text(self) -> bytes:
+        return b"metrics 1\n"
