@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-def test_a_wheel_gives_the_command(tmp_path: Path) -> None:
-    """`pip install .` brings all files, and `twistd hokm --help` answers from any folder."""
+def test_a_wheel_gives_the_commands(tmp_path: Path) -> None:
+    """`pip install .` brings all files; `twistd hokm` and `hokmctl` answer from any folder."""
     target = tmp_path / "site"
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, ROOT],
@@ -34,6 +34,7 @@ def test_a_wheel_gives_the_command(tmp_path: Path) -> None:
     where = run(sys.executable, "-c", "import hokm; print(hokm.__file__)").strip()
     assert Path(where).is_relative_to(target)
     assert "--workers=" in run(twistd, "hokm", "--help")
+    assert "usage: hokmctl" in run(target / "bin" / "hokmctl", "--help")
     there = {str(p.relative_to(target)) for p in target.glob("hokm/**/*") if p.is_file()}
     ours = {str(p.relative_to(ROOT)) for p in ROOT.glob("hokm/**/*") if p.is_file()}
     assert {p for p in ours if not p.endswith(".pyc")} <= there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from configparser import ConfigParser
-from importlib.metadata import requires
+from importlib.metadata import EntryPoint, requires
 from pathlib import Path
 
 import hokm
@@ -41,6 +41,15 @@ def test_data_files() -> None:
         package = ".".join(owner.relative_to(ROOT).parts)
         name = path.relative_to(owner)
         assert any(name.match(pattern) for pattern in patterns.get(package, ())), path
+
+
+def test_commands() -> None:
+    """Every command that is installed has something to run."""
+    scripts = setup_cfg()["options.entry_points"]["console_scripts"].split("\n")
+    commands = [line.split(" = ") for line in scripts if line]
+    assert [name for name, _ in commands] == ["hokmctl"]
+    for name, value in commands:
+        assert callable(EntryPoint(name, value, "console_scripts").load())
 
 
 def test_no_package_where_twisted_looks_for_plugins() -> None:

@@ -1,0 +1,117 @@
+"""How things look in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+_WORKERS: Final = ("worker", "pid", "state", "rooms", "connections", "cpu", "memory MiB", "lag ms")
+_JOBS: Final = ("job", "what", "state", "done", "of", "seconds", "note")
+_WORDS: Final = frozenset(("state", "what", "note"))  # columns that are no numbers
+_BAR: Final = 24  # characters
+
+
+def status(status: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> str:
+    """Write an instance's status, and which jobs are under way."""
+    workers = [
+        (
+            worker["id"],
+            worker["pid"] or "-",
+            worker["state"],
+            worker["rooms"],
+            worker["connections"],
+            f"{worker['cpu']:.0%}",
+            round(worker["memory"] / 2**20),
+            worker["loop_lag_ms"],
+        )
+        for worker in status["workers"]
+    ]
+    store, scaling = status["store"], status["scaling"]
+    facts = [
+        ("store", f"{'up' if store['up'] else 'AWAY'}, {store['kind']}, {store['address']}"),
+        ("rooms", f"{status['rooms']}, {status['connections']} connections"),
+        ("workers", f"{scaling['target']} wanted" + _because(scaling["reasons"])),
+    ]
+    if "spares" in status:
+        facts.append(("spares", str(status["spares"])))
+    if "handoff" in status:
+        facts.append(("handoff", _handoff(status["handoff"])))
+    facts += [("job", job_line(job)) for job in jobs if job["state"] == "running"]
+    head = f"hokm {status['version']} on {status['instance']}, up {_duration(status['uptime_s'])}"
+    lines = [f"{name:8} {fact}" for name, fact in facts]
+    return "\n".join([head, "", *_table(_WORKERS, workers), "", *lines])
+
+
+def jobs(jobs: Sequence[Mapping[str, Any]]) -> str:
+    """Write all jobs, the latest last."""
+    if not jobs:
+        return "no jobs"
+    rows = [
+        (
+            job["id"],
+            _what(job),
+            job["state"],
+            job["done"],
+            job["total"],
+            f"{job['seconds']:.1f}",
+            job["note"],
+        )
+        for job in jobs
+    ]
+    return "\n".join(_table(_JOBS, rows))
+
+
+def job_line(job: Mapping[str, Any]) -> str:
+    """Write one job in a line."""
+    steps = f", {job['done']} of {job['total']}" if job["total"] else ""
+    note = f": {job['note']}" if job["note"] else ""
+    time = f"{job['seconds']:.1f} s"
+    return f"job {job['id']}, {_what(job)}: {job['state']}, {time}{steps}{note}"
+
+
+def step(job: Mapping[str, Any]) -> str:
+    """Write how far a job is."""
+    count = f"{job['done']} of {job['total']} " if job["total"] else ""
+    return f"{_what(job)}: {count}{job['note']}".rstrip(" :")
+
+
+def bar(job: Mapping[str, Any]) -> str:
+    """Draw how far a job is, and write it."""
+    filled = _BAR * job["done"] // max(job["total"], 1)
+    return f"[{'#' * filled:.<{_BAR}}] {step(job)}"
+
+
+def _what(job: Mapping[str, Any]) -> str:
+    return f"{job['verb']} {job['subject']}".rstrip()
+
+
+def _handoff(figures: Mapping[str, Any]) -> str:
+    pause = ", ".join(f"{name} {value}" for name, value in figures["pause_ms"].items())
+    aborts = ", ".join(f"{count} {reason}" for reason, count in figures["aborts"].items())
+    return (
+        f"{figures['moves']} moves, pause ms: {pause}; aborted: {aborts or 'none'};"
+        f" {figures['adopted']} connections adopted, {figures['distrusted']} distrusted"
+    )
+
+
+def _because(reasons: Sequence[str]) -> str:
+    return f" ({'; '.join(reasons)})" if reasons else ""
+
+
+def _duration(seconds: float) -> str:
+    days, rest = divmod(int(seconds), 86400)
+    clock = f"{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"{days} d {clock}" if days else clock
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """Lay out columns: numbers to the right, words to the left."""
+    texts = [head, *([str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    sides = ["<" if name in _WORDS else ">" for name in head]
+    return [
+        "  ".join(
+            f"{cell:{side}{width}}" for cell, side, width in zip(line, sides, widths, strict=True)
+        ).rstrip()
+        for line in texts
+    ]
