@@ -20,7 +20,11 @@ class Ok(_Answer, frozen=True, tag="ok"):
 
 
 class Error(_Answer, frozen=True, tag="error"):
-    """The command was refused and changed nothing. `id` is null where none could be read."""
+    """The command was refused and changed nothing. `id` is null where none could be read.
+
+    `not_joined` with a null `id` comes unasked: the server had to recover the table and knows of
+    no place that this connection has. Send the `join` again, on the same connection.
+    """
 
     id: int | None
     code: str
@@ -108,7 +112,10 @@ class Welcome(_Answer, frozen=True, tag="welcome"):
 
 
 class StateMessage(_Answer, frozen=True, tag="state"):
-    """The whole state, on `sync` or when the server had to recover the table."""
+    """The whole state, on `sync` or, unasked, when the server had to recover the table.
+
+    As after `welcome`, commands above `last_id` were not done and are to be sent again.
+    """
 
     last_id: int
     state: State
