@@ -109,7 +109,7 @@ class Client:
         self._seed = seed if seed is not None else self._random.randbytes(16).hex()
         self._on_event = on_event
         self._socket: _Socket | None = None
-        self._joining: int | None = None
+        self._join: wire.Join | None = None  # that waits for its welcome
         self._pause = FIRST_PAUSE
         self._id = 0
         self._waiting: OrderedDict[int, tuple[wire.Command, Deferred[None]]] = OrderedDict()
@@ -211,7 +211,7 @@ class Client:
             answer.errback(Disconnected(None))
             return answer
         self._waiting[command.id] = (command, answer)
-        if self._joining is None:
+        if self._join is None:
             self._put(command)
         return answer
 
@@ -246,16 +246,20 @@ class Client:
     def opened(self, socket: _Socket) -> None:
         """Hear that a connection is open: join."""
         self._socket = socket
-        self._joining = self._next()
-        join = wire.Join(
-            id=self._joining,
-            name=self._name,
-            token=self.token,
-            seat=self._seat if self.token is None else None,
-            role=self._role,
-            seed=self._seed,
-        )
-        self._put(join)
+        self._ask()
+
+    def _ask(self) -> None:
+        """Ask for a place; once more, and with the same id, where the welcome did not come."""
+        if self._join is None:
+            self._join = wire.Join(
+                id=self._next(),
+                name=self._name,
+                token=self.token,
+                seat=self._seat if self.token is None else None,
+                role=self._role,
+                seed=self._seed,
+            )
+        self._put(self._join)
 
     def _failed(self, failure: Failure) -> None:
         self._again()
@@ -265,7 +269,7 @@ class Client:
         if self._socket is not None and socket is not self._socket:
             return
         self._socket = None
-        self._joining = None
+        self._join = None
         if self._ended or code in FINAL_CODES:
             self._finish(code)
         else:
@@ -301,12 +305,14 @@ class Client:
         match message:
             case wire.Ok(id=id):
                 self._answered(id, None)
+            case wire.Error(id=id, code="not_joined"):
+                self._placeless(id)
             case wire.Error(id=id, code=code, message=text):
                 self._refused(id, CommandRefused(code, text))
             case wire.Welcome():
                 self._welcomed(message)
-            case wire.StateMessage(state=state):
-                self.state = state
+            case wire.StateMessage():
+                self._informed(message)
             case wire.Notice(kind=kind):
                 if self.state is not None:
                     self.state = replace(self.state, paused=kind == "paused")
@@ -337,16 +343,45 @@ class Client:
         self.state = welcome.state
         self.token = welcome.token or self.token
         self._pause = FIRST_PAUSE
-        self.resumes += 1
-        joining, self._joining = self._joining, None
-        for id in [id for id in self._waiting if id <= welcome.last_id]:
-            self._answered(id, None)
-        for id, (command, _) in list(self._waiting.items()):
-            if id != joining:
-                self._put(command)
+        if self._join is not None:  # else a join that was sent twice is welcomed twice
+            self._join = None
+            self.resumes += 1
+        self._catch_up(welcome.last_id)
         if self._joined is not None:
             joined, self._joined = self._joined, None
             joined.callback(self)
+
+    def _informed(self, message: wire.StateMessage) -> None:
+        """Take the whole state: a `sync` was answered, or the server had to recover the table."""
+        self.state = message.state
+        if self._join is not None:  # there is a place, but its welcome was lost
+            self._ask()
+            return
+        syncs = (id for id, (command, _) in self._waiting.items() if type(command) is wire.Sync)
+        synced = self._waiting.pop(next(syncs, 0), None)
+        self._catch_up(message.last_id)
+        if synced is not None:
+            synced[1].callback(None)
+
+    def _catch_up(self, last_id: int) -> None:
+        """Send again what was not done, then hold for answered what was.
+
+        In this order: whoever hears of an answer may send a new command, whose id is higher.
+        """
+        for id, (command, _) in self._waiting.items():
+            if id > last_id:
+                self._put(command)
+        for id in [id for id in self._waiting if id <= last_id]:
+            self._answered(id, None)
+
+    def _placeless(self, id: int | None) -> None:
+        """Ask for a place again; what was not done for want of one waits for the welcome.
+
+        Args:
+            id: Of the command that met no place; None where the server says so unasked.
+        """
+        if self._join is None or id is None:
+            self._ask()
 
     def _answered(self, id: int | None, failure: Exception | None) -> None:
         entry = self._waiting.pop(id, None) if id is not None else None
@@ -358,7 +393,7 @@ class Client:
             entry[1].errback(failure)
 
     def _refused(self, id: int | None, refusal: CommandRefused) -> None:
-        if id is not None and id == self._joining:
+        if self._join is not None and id == self._join.id:
             self._ended = True
             if self._joined is not None:
                 joined, self._joined = self._joined, None
