@@ -2,12 +2,16 @@
 //
 // Each command has an id above all before it and is kept until it is answered. After a resume, or
 // a `state` that the server sent after a fault of its own, what it has not done (ids above
-// `last_id`) is sent again: the server answers a repeated id without doing it twice.
+// `last_id`) is sent again: the server answers a repeated id without doing it twice. Such a fault
+// closes nothing; where it swallowed the welcome, the table is asked for it again.
 
 const SUBPROTOCOL = "hokm.v1";
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 5000;
-const SILENCE_MS = 6000; // after a command; the server answers in milliseconds
+// After a command. The server answers in milliseconds, or within 6 s where a worker hung (5 s until
+// it is given up, 1 s until another has its tables): to come back earlier would only be seen. It
+// must be well below the 20 s after which a bot plays for whoever is away.
+const SILENCE_MS = 10000;
 const LEFT = 1000;
 const POLICY = 1008;
 const TAKEN_OVER = 4001;
@@ -17,20 +21,20 @@ const QUIET_ERRORS = new Set(["stale_id"]);
 export class Connection {
   #socket = null;
   #id;
-  #joinId = 0;
+  #asked = null; // the join that waits for its welcome
   #ready = false;
   #ended = false;
   #paused = false;
   #pending = []; // commands without an answer, by rising id
-  #again = new Set(); // those of them that were sent more than once
+  #again = new WeakSet(); // those of them that were sent more than once
   #tries = 0;
   #retry = null;
   #silence = null;
   #abort = new AbortController();
 
   // `join`: {name, seed, token?, seat?, role?}; `id`: the last command id that was used before.
-  // `on`: {message(m), status(text), seat({token, id}), refused(code), error(code, command),
-  // ended(how, reason)}.
+  // `on`: {message(m), status(text), seat({token, id}), refused(code), error(code, command, quiet),
+  // ended(how, reason)}; `quiet`: that is no news to anyone.
   constructor({ code, join, id = 0, on }) {
     this.code = code;
     this.join = join;
@@ -79,12 +83,16 @@ export class Connection {
     const url = `${scheme}://${location.host}/ws?room_code=${encodeURIComponent(this.code)}`;
     const socket = (this.#socket = new WebSocket(url, SUBPROTOCOL));
     this.on.status(this.#tries ? "reconnecting" : "connecting");
-    socket.onopen = () => {
-      this.#joinId = ++this.#id;
-      this.#transmit({ type: "join", id: this.#joinId, ...this.join });
-    };
+    socket.onopen = () => this.#ask();
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     socket.onclose = ({ code, reason }) => this.#closed(code, reason);
+  }
+
+  // Ask for a place; once more, and with the same id, where the welcome did not come.
+  #ask() {
+    this.#ready = false;
+    this.#asked ??= { type: "join", id: ++this.#id, ...this.join };
+    this.#transmit(this.#asked);
   }
 
   #transmit(command) {
@@ -99,16 +107,18 @@ export class Connection {
     if (message.type === "notice") this.#paused = message.kind === "paused";
     if (message.type === "error") this.#error(message);
     else if (message.type === "ok") this.#answered(message.id);
+    else if (message.type === "state" && !this.#ready) this.#ask();
     else {
       if (message.type === "welcome") this.#welcomed(message);
+      if (message.state) this.#catchUp(message);
       this.on.message(message);
-      if (message.state) this.#resend(message);
     }
   }
 
   #welcomed({ token, last_id }) {
     this.#tries = 0;
     this.#ready = true;
+    this.#asked = null;
     this.#id = Math.max(this.#id, last_id);
     if (token) {
       this.join = { name: this.join.name, seed: this.join.seed, token };
@@ -121,7 +131,7 @@ export class Connection {
     if (this.join.token) this.on.seat({ token: this.join.token, id: this.#id });
   }
 
-  #resend({ last_id, state }) {
+  #catchUp({ last_id, state }) {
     this.#paused = state.paused ?? false;
     this.#pending = this.#pending.filter((command) => command.id > last_id);
     for (const command of this.#pending) {
@@ -137,14 +147,17 @@ export class Connection {
   }
 
   #error({ id, code }) {
-    if (!this.#ready && id === this.#joinId) {
+    if (code === "not_joined") {
+      // A command that was not done for want of a place waits for the welcome.
+      if (this.#ready || id === null) this.#ask();
+    } else if (id !== null && id === this.#asked?.id) {
       this.close();
       this.on.refused(code);
-      return;
+    } else {
+      const command = this.#answered(id);
+      // What is sent again may be out of date by now, and is answered twice if it came twice.
+      if (command) this.on.error(code, command, this.#again.has(command) || QUIET_ERRORS.has(code));
     }
-    const command = this.#answered(id);
-    // What is sent again after an absence may be out of date by now: that is no news to anyone.
-    if (!this.#again.delete(command) && !QUIET_ERRORS.has(code)) this.on.error(code, command);
   }
 
   #closed(code, reason) {
@@ -177,6 +190,7 @@ export class Connection {
   #detach() {
     const socket = this.#socket;
     this.#ready = false;
+    this.#asked = null;
     this.#socket = null;
     if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
     return socket;

@@ -84,7 +84,7 @@ export class Room {
         status: (status) => this.#setStatus(status),
         seat: (seat) => this.#remember(seat),
         refused: (reason) => this.#refuse(reason),
-        error: (reason, command) => this.#error(reason, command),
+        error: (reason, command, quiet) => this.#error(reason, command, quiet),
         ended: (how, reason) => this.#end(how, reason),
       },
     });
@@ -114,7 +114,7 @@ export class Room {
   }
 
   #react(message) {
-    if (message.state) this.hand.release();
+    if (message.state && !this.#connection.isPending("play")) this.hand.release();
     if (message.type === "hakem_drawn") this.centre.tell(this.#model, this.#model.drawn, () => this.#render());
     if (message.type === "hand_started" && this.sheet.kind === "result") this.sheet.close();
     if (message.type === "welcome" && this.#fillWithBots && this.#model.phase === "lobby") {
@@ -124,11 +124,15 @@ export class Room {
     this.#showResult(message);
   }
 
-  #error(code, command) {
+  #error(code, command, quiet) {
     this.hand.release();
-    if (code === "room_full" || code === "bad_token") this.#refuse(code);
-    else toast(command?.type === "say" && code === "rate_limited" ? t("tooFast") : tCode("error", code));
+    if (!quiet) this.#complain(code, command);
     this.#render();
+  }
+
+  #complain(code, command) {
+    if (code === "room_full" || code === "bad_token") this.#refuse(code);
+    else toast(command.type === "say" && code === "rate_limited" ? t("tooFast") : tCode("error", code));
   }
 
   #refuse(code) {
