@@ -1,0 +1,83 @@
+"""What the programs of this package share: options, the reactor, output, exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
+
+from disturbance.report import Report, text
+from disturbance.run import Plan, disturb, tell
+from disturbance.site import Unexpected
+
+
+def options(description: str | None, *, rooms: int, seconds: float) -> argparse.ArgumentParser:
+    """Return a parser with the options that all programs have."""
+    parser = argparse.ArgumentParser(description=description)
+    add = parser.add_argument
+    add("--rooms", type=int, default=rooms, help="tables of four (default %(default)s)")
+    add("--seconds", type=float, default=seconds, help="how long is played (default %(default)s)")
+    add("--pace", type=float, default=1.0, help="seconds between two plays at a table")
+    add("--seed", type=int, default=1, help="of clients and faults")
+    add("--workers", type=int, default=4, help="of the server that is started (default 4)")
+    add("--plain", action="store_true", help="whole frames and quick readers only, no spectators")
+    add("--json", action="store_true", help="the result as JSON")
+    add("--url", help="public address of a running server; else one is started")
+    add("--admin", help="operators' address of that server")
+    return parser
+
+
+def read(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the command line; ends the program where it cannot be used."""
+    given = parser.parse_args()
+    if (given.url is None) != (given.admin is None):
+        parser.error("--url and --admin belong together")
+    return given
+
+
+def plan(given: argparse.Namespace, actions: list[Any]) -> Plan:
+    """Return the plan of a command line."""
+    return Plan(
+        rooms=given.rooms,
+        seconds=given.seconds,
+        pace=given.pace,
+        seed=given.seed,
+        plain=given.plain,
+        workers=given.workers,
+        url=given.url,
+        admin=given.admin,
+        actions=actions,
+    )
+
+
+def carry_out(plan: Plan, *, as_json: bool, passed: Callable[[Report], bool]) -> None:
+    """Carry out a plan, print what came of it, and end the program.
+
+    The exit code is 0 where the run *passed*, 1 where not, 2 where it could not be made.
+    """
+    warnings = LogLevelFilterPredicate(LogLevel.warn)
+    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [warnings])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+
+    async def whole(reactor: Any) -> None:
+        try:
+            report = await disturb(reactor, plan)
+        except (Unexpected, OSError, ValueError) as error:
+            tell(f"the run could not be made: {error}")
+            raise SystemExit(2) from None
+        print(msgspec.json.encode(report).decode() if as_json else text(report))
+        raise SystemExit(0 if passed(report) else 1)
+
+    react(lambda reactor: Deferred.fromCoroutine(whole(reactor)))
