@@ -22,9 +22,8 @@ def main() -> None:
         kinds = [kind for kind in kinds if kind in OUTSIDE]
     actions = make_schedule(seed=given.seed, seconds=given.seconds, every=given.every, kinds=kinds)
     tell(f"seed {given.seed}, {len(actions)} faults to come")
-    command.carry_out(
-        command.plan(given, actions), as_json=given.json, passed=lambda report: report.ok
-    )
+    plan = command.plan(given, actions, all_done=False)
+    command.carry_out(plan, as_json=given.json)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from hokm import wire
 
+COMPARED: Final = ("phase", "hand_no", "score", "tricks", "trump", "counts", "table", "last_trick")
 Kind = Literal["lost", "doubled", "reordered", "refused", "stuck", "split"]
 
 
@@ -64,6 +65,17 @@ class Witness:
             self._state(message.last_id, message.state.seq)
         elif not isinstance(message, wire.Notice):
             self._event(message.seq)
+
+    def compare(self, own: wire.State, told: wire.State) -> None:
+        """Compare the picture that events gave with the one that the server tells."""
+        if own.seq != told.seq or own.phase != "play":
+            return
+        pairs = [(name, getattr(own, name), getattr(told, name)) for name in COMPARED]
+        pairs.append(("hand", sorted(own.hand), sorted(told.hand)))
+        for name, ours, theirs in pairs:
+            if ours != theirs:
+                text = f"at event {told.seq} {name} is {theirs}, by the events {ours}"
+                self.breach("lost", text)
 
     def breach(self, kind: Kind, text: str) -> None:
         """Note a breach that somebody else has seen."""

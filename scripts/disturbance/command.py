@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -18,8 +18,9 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
-from disturbance.report import Report, text
+from disturbance.report import text
 from disturbance.run import Plan, disturb, tell
+from disturbance.schedule import Action
 from disturbance.site import Unexpected
 
 
@@ -47,8 +48,8 @@ def read(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return given
 
 
-def plan(given: argparse.Namespace, actions: list[Any]) -> Plan:
-    """Return the plan of a command line."""
+def plan(given: argparse.Namespace, actions: Sequence[Action], *, all_done: bool) -> Plan:
+    """Return the plan of a command line; for the other arguments see `Plan`."""
     return Plan(
         rooms=given.rooms,
         seconds=given.seconds,
@@ -59,13 +60,14 @@ def plan(given: argparse.Namespace, actions: list[Any]) -> Plan:
         url=given.url,
         admin=given.admin,
         actions=actions,
+        all_done=all_done,
     )
 
 
-def carry_out(plan: Plan, *, as_json: bool, passed: Callable[[Report], bool]) -> None:
+def carry_out(plan: Plan, *, as_json: bool) -> None:
     """Carry out a plan, print what came of it, and end the program.
 
-    The exit code is 0 where the run *passed*, 1 where not, 2 where it could not be made.
+    The exit code is 0 where the run passed, 1 where not, 2 where it could not be made.
     """
     warnings = LogLevelFilterPredicate(LogLevel.warn)
     observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [warnings])
@@ -78,6 +80,6 @@ def carry_out(plan: Plan, *, as_json: bool, passed: Callable[[Report], bool]) ->
             tell(f"the run could not be made: {error}")
             raise SystemExit(2) from None
         print(msgspec.json.encode(report).decode() if as_json else text(report))
-        raise SystemExit(0 if passed(report) else 1)
+        raise SystemExit(0 if report.ok else 1)
 
     react(lambda reactor: Deferred.fromCoroutine(whole(reactor)))

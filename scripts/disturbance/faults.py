@@ -17,10 +17,14 @@ T = TypeVar("T")
 
 RECOVERY_SECONDS: Final = 30.0
 JOB_SECONDS: Final = 120.0
+BUSY_SECONDS: Final = 30.0  # for which an order is repeated while another is carried out
 HANG_SECONDS: Final = 6.0  # the server promises 5
 STORE_STOP_SECONDS: Final = 1.5
 SCALE_SECONDS: Final = 1.0  # between there and back
 DONE: Final = "done"
+NOT_OVER: Final = "was not got over"
+NO_END: Final = "has no end"
+ENDLESS: Final = (NOT_OVER, NO_END)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Faults:
         workers: int,
         tally: Tally,
         on_crash: Callable[[], None],
+        tell: Callable[[str], None],
     ) -> None:
         """Make faults for one run.
 
@@ -64,6 +69,7 @@ class Faults:
             rooms: Codes of the rooms that can be moved.
             workers: How many there are to be after each fault.
             on_crash: Is told before a worker is killed or stopped.
+            tell: Is given lines that say how far an order is.
         """
         self.outcomes: list[Outcome] = []
         self.under_way = 0
@@ -73,6 +79,7 @@ class Faults:
         self._count = workers
         self._tally = tally
         self._on_crash = on_crash
+        self._tell = tell
         self._kinds: dict[str, Callable[[Action], Awaitable[str]]] = {
             "kill": self._kill,
             "stop": self._stop,
@@ -188,16 +195,22 @@ class Faults:
 
     async def _order(self, path: str, body: Any = None) -> str:
         """Order something, and wait for it; says how it ended."""
-        status, answer = await self._site.operate("POST", path, body if body is not None else {})
-        if status == 202:
-            return await self._job(answer["id"])
-        if status == 200:
-            return DONE
-        error = answer.get("error", {}) if isinstance(answer, dict) else {}
-        return str(error.get("code", status))
+        until = self._tally.clock() + BUSY_SECONDS
+        while True:
+            status, answer = await self._site.operate("POST", path, {} if body is None else body)
+            if status == 202:
+                return await self._job(answer["id"])
+            if status == 200:
+                return DONE
+            error = answer.get("error", {}) if isinstance(answer, dict) else {}
+            code = str(error.get("code", status))
+            if code != "busy" or self._tally.clock() > until:
+                return code
+            await self._site.sleep(POLL_SECONDS)
 
     async def _job(self, id: int) -> str:
-        last: list[Any] = []
+        last: list[str] = []
+        shown: list[str] = []
 
         async def ended() -> bool:
             try:
@@ -206,11 +219,16 @@ class Faults:
                 return False
             if status == 404:
                 last[:] = ["forgotten"]
-            elif status == 200 and job["state"] != "running":
+                return True
+            line = f"    {job['verb']} {job['subject']}: {job['done']} of {job['total']}"
+            if [line] != shown[-1:]:
+                shown.append(line)
+                self._tell(line)
+            if job["state"] != "running":
                 last[:] = [DONE if job["state"] == "done" else f"failed: {job['note']}"]
             return bool(last)
 
-        return last[0] if await self._until(ended, JOB_SECONDS) else "has no end"
+        return last[0] if await self._until(ended, JOB_SECONDS) else NO_END
 
     # --- getting over it ------------------------------------------------------------------
 
@@ -237,7 +255,7 @@ class Faults:
             enough = ready >= min(self._count, status["scaling"]["target"])
             return enough and bool(status["store"]["up"]) and await self._site.is_ready()
 
-        return DONE if await self._until(as_before, RECOVERY_SECONDS) else "was not got over"
+        return DONE if await self._until(as_before, RECOVERY_SECONDS) else NOT_OVER
 
     async def _until(self, holds: Callable[[], Awaitable[bool]], seconds: float) -> bool:
         until = self._tally.clock() + seconds

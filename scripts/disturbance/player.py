@@ -29,17 +29,6 @@ EXCUSE_SECONDS: Final = (
     15.0  # after a crash: 5 until a hanging worker is killed, and time to recover
 )
 CHAT_SECONDS: Final = 3.0  # between two messages; the server takes 5 in 10
-COMPARED: Final = (
-    "phase",
-    "match_no",
-    "hand_no",
-    "score",
-    "tricks",
-    "trump",
-    "counts",
-    "table",
-    "last_trick",
-)
 FINAL_CODES: Final = frozenset((wire.LEFT, wire.POLICY, wire.TAKEN_OVER))
 
 
@@ -125,6 +114,7 @@ class Player:
         self._join_id = self.outbox.next_id()
         self._ws: WebSocket | None = None
         self._joined = False
+        self._join_in_pieces = False
         self._pause = FIRST_PAUSE
         self._thinking: IDelayedCall | None = None
         self._ended = False
@@ -165,7 +155,7 @@ class Player:
         join = wire.Join(
             id=self._join_id, name=self._name, token=self._token, role=self._role, seed=self._seed
         )
-        self._put(join)
+        self._join_in_pieces = self._put(join)
 
     def unasked_pong(self) -> None:
         """Hear of an answer to no ping, or of a second one."""
@@ -185,7 +175,7 @@ class Player:
         if not ws.opened:
             self.unreachable()
             return
-        torn = code in (wire.RESUME, None) and self._tally.clock() < self._excused_until
+        torn = code == wire.RESUME and self._tally.clock() < self._excused_until
         self._tally.close(code, excused=torn)
         self._excused_until = 0.0
         if code in FINAL_CODES:
@@ -200,7 +190,8 @@ class Player:
 
     def worker_dies(self) -> None:
         """Hear that some worker is killed: if it had read half of a message, it may be ours."""
-        if self.outbox.in_pieces():
+        joining = self._ws is not None and not self._joined
+        if self.outbox.in_pieces() or (joining and self._join_in_pieces):
             self._excused_until = self._tally.clock() + EXCUSE_SECONDS
 
     def end(self) -> None:
@@ -226,7 +217,8 @@ class Player:
             case wire.Welcome():
                 self._welcomed(message)
             case wire.StateMessage(state=state, last_id=last_id):
-                self._compare(state)
+                if self.state is not None:
+                    self.witness.compare(self.state, state)
                 self.state = state
                 self._settle(last_id)
             case wire.Notice(kind=kind):
@@ -235,19 +227,6 @@ class Player:
             case _:
                 self._follow(message)
         self.consider()
-
-    def _compare(self, told: wire.State) -> None:
-        """Compare the picture that events gave with the one that the server tells."""
-        own = self.state
-        if own is None or own.seq != told.seq or own.phase != "play":
-            return
-        for field in COMPARED:
-            if (ours := getattr(own, field)) != (theirs := getattr(told, field)):
-                text = f"at event {told.seq} {field} is {theirs}, by the events {ours}"
-                self.witness.breach("lost", text)
-        if set(own.hand) != set(told.hand):
-            text = f"at event {told.seq} the hand is {told.hand}, by the events {own.hand}"
-            self.witness.breach("lost", text)
 
     def _follow(self, event: wire.Event) -> None:
         if self.state is None:

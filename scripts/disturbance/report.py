@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from disturbance.checker import Breach
-from disturbance.faults import DONE, Outcome
+from disturbance.faults import DONE, ENDLESS, Outcome
 from disturbance.tally import Tally, percentiles
 
 SHOWN = 10  # breaches, of each kind
@@ -19,7 +19,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """A run.
 
     Attributes:
-        ok: Whether nothing was lost, doubled or reordered and nobody's socket was closed.
+        ok: Whether nothing was lost, doubled or reordered, nobody's socket was closed, and the server
+            got over every fault.
         closed: By code, 1006 where no close frame came; none of them should have been.
         excused: By code: half of a message was read by a worker that was killed.
         resent: Commands that were sent again, as the protocol asks.
@@ -61,9 +62,19 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 def make_report(
-    tally: Tally, breaches: Sequence[Breach], outcomes: Sequence[Outcome], **measured: Any
+    tally: Tally,
+    breaches: Sequence[Breach],
+    outcomes: Sequence[Outcome],
+    *,
+    all_done: bool,
+    **measured: Any,
 ) -> Report:
-    """Put a run's findings together; *measured* are the fields that stay as they are."""
+    """Put a run's findings together.
+
+    Args:
+        all_done: Whether every fault must have ended as it should; else it must just have ended.
+        measured: The fields of the report that are taken as they are.
+    """
     kinds: Counter[str] = Counter(breach.kind for breach in breaches)
     details = []
     for kind in kinds:
@@ -75,8 +86,9 @@ def make_report(
         counts = faults.setdefault(outcome.kind, {})
         counts[outcome.outcome] = counts.get(outcome.outcome, 0) + 1
         slowest[outcome.kind] = max(slowest.get(outcome.kind, 0.0), 1000 * outcome.seconds)
+    bad = [o for o in outcomes if o.outcome in ENDLESS or (all_done and o.outcome != DONE)]
     return Report(
-        ok=not breaches and not tally.closed,
+        ok=not breaches and not tally.closed and not bad,
         plays=tally.plays,
         closed=dict(tally.closed),
         excused=dict(tally.excused),
@@ -127,8 +139,3 @@ def _fault(report: Report, kind: str) -> str:
 
 def _list(values: dict[Any, Any], unit: str = "") -> str:
     return ", ".join(f"{name}: {value} {unit}".strip() for name, value in values.items())
-
-
-def all_done(report: Report) -> bool:
-    """Say whether every fault ended as it should."""
-    return all(set(outcomes) == {DONE} for outcomes in report.faults.values())

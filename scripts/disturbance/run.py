@@ -42,6 +42,7 @@ class Plan:
         workers: Of the server, if it is the run's own.
         url, admin: Of a server that runs already; None: the run starts its own.
         actions: The faults.
+        all_done: Whether the run fails where one of them does not end as it should.
     """
 
     rooms: int
@@ -53,6 +54,7 @@ class Plan:
     url: str | None
     admin: str | None
     actions: Sequence[Action]
+    all_done: bool
 
 
 async def disturb(reactor: Any, plan: Plan) -> Report:
@@ -111,6 +113,7 @@ class _Run:
             workers=len(workers),
             tally=self._tally,
             on_crash=self._warn_clients,
+            tell=tell,
         )
         watch = EpochWatch(
             url=(await self._site.status())["store"]["address"], reactor=self._reactor
@@ -135,6 +138,7 @@ class _Run:
             self._tally,
             [*self._breaches, *watch.owners.breaches],
             faults.outcomes,
+            all_done=self._plan.all_done,
             seed=self._plan.seed,
             seconds=self._plan.seconds,
             tables=len(self._tables),
@@ -148,10 +152,15 @@ class _Run:
 
     async def _start(self) -> None:
         until = self._tally.clock() + START_SECONDS
-        while not await self._site.is_ready():
+        while not await self._is_ready():
             if self._tally.clock() > until or (self._server and self._server.has_ended):
                 raise Unexpected("the server is not ready")
             await self._site.sleep(POLL_SECONDS)
+
+    async def _is_ready(self) -> bool:
+        if not await self._site.is_ready():
+            return False
+        return all(worker.state == "ready" for worker in await self._site.workers())
 
     async def _sit_down(self) -> None:
         for first in range(0, len(self._tables), AT_ONCE):
