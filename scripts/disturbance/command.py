@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -67,19 +68,26 @@ def plan(given: argparse.Namespace, actions: Sequence[Action], *, all_done: bool
 def carry_out(plan: Plan, *, as_json: bool) -> None:
     """Carry out a plan, print what came of it, and end the program.
 
-    The exit code is 0 where the run passed, 1 where not, 2 where it could not be made.
+    The exit code is 0 where the run passed, 1 where not, 2 where it could not be made,
+    3 where it was broken off.
     """
     warnings = LogLevelFilterPredicate(LogLevel.warn)
     observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [warnings])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
 
+    code = 3
+
     async def whole(reactor: Any) -> None:
+        nonlocal code
         try:
             report = await disturb(reactor, plan)
         except (Unexpected, OSError, ValueError) as error:
             tell(f"the run could not be made: {error}")
-            raise SystemExit(2) from None
+            code = 2
+            return
         print(msgspec.json.encode(report).decode() if as_json else text(report))
-        raise SystemExit(0 if report.ok else 1)
+        code = 0 if report.ok else 1
 
-    react(lambda reactor: Deferred.fromCoroutine(whole(reactor)))
+    with suppress(SystemExit):  # it says 0 also where a signal has ended the run
+        react(lambda reactor: Deferred.fromCoroutine(whole(reactor)))
+    sys.exit(code)

@@ -19,8 +19,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """A run.
 
     Attributes:
-        ok: Whether nothing was lost, doubled or reordered, nobody's socket was closed, and the server
-            got over every fault.
+        ok: Whether nothing was lost, doubled or reordered, no socket was closed, and the server got
+            over every fault.
         closed: By code, 1006 where no close frame came; none of them should have been.
         excused: By code: half of a message was read by a worker that was killed.
         resent: Commands that were sent again, as the protocol asks.

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.threads import deferToThread
 
 from disturbance.checker import Breach
 from disturbance.epochs import EpochWatch
@@ -18,7 +17,7 @@ from disturbance.processes import descriptors, own_cpu_seconds
 from disturbance.report import Report, make_report
 from disturbance.schedule import Action
 from disturbance.server import Server
-from disturbance.site import POLL_SECONDS, Site, Unexpected
+from disturbance.site import POLL_SECONDS, Site, Unexpected, Worker
 from disturbance.table import Table
 from disturbance.tally import Tally
 from hokm.tasks import every, run
@@ -28,6 +27,7 @@ AT_ONCE: Final = 10  # tables that sit down at the same time
 LOOK_SECONDS: Final = 1.0  # between two looks at the owners
 TELL_SECONDS: Final = 5.0  # between two lines of progress
 GO_ON_SECONDS: Final = 30.0  # in which each table must play again after the last fault
+LEAVE_SECONDS: Final = 10.0  # until the workers have told that all have left
 SETTLE_SECONDS: Final = 30.0  # in which everything must be answered once turns are let pass
 
 
@@ -68,14 +68,16 @@ async def disturb(reactor: Any, plan: Plan) -> Report:
         site = Site(url=plan.url, admin=plan.admin, reactor=reactor)
         return await _Run(reactor, plan, site, None).whole()
     server = Server(plan.workers)
-    report: Report | None = None
+    # However this program ends: a signal stops the reactor and not what is awaited here.
+    reactor.addSystemEventTrigger("after", "shutdown", server.stop)
+    site = Site(url=server.url, admin=server.admin, reactor=reactor)
+    ok = False
     try:
-        site = Site(url=server.url, admin=server.admin, reactor=reactor)
         report = await _Run(reactor, plan, site, server).whole()
+        ok = report.ok
         return report
     finally:
-        await deferToThread(server.stop)
-        if report is not None and report.ok:
+        if ok:
             server.log.unlink()
         else:
             tell(f"the server's log is {server.log}")
@@ -84,6 +86,10 @@ async def disturb(reactor: Any, plan: Plan) -> Report:
 def tell(line: str) -> None:
     """Tell the person who waits how far it is."""
     print(line, file=sys.stderr, flush=True)
+
+
+def _connections(workers: Sequence[Worker]) -> int:
+    return sum(worker.connections for worker in workers)
 
 
 class _Run:
@@ -133,7 +139,7 @@ class _Run:
         for table in self._tables:
             self._breaches += await table.check(self._site)
         status = await self._site.status()
-        after = await self._leave()
+        after = await self._leave(_connections(workers))
         return make_report(
             self._tally,
             [*self._breaches, *watch.owners.breaches],
@@ -218,18 +224,21 @@ class _Run:
             await self._site.sleep(POLL_SECONDS)
         self._breaches += [Breach("stuck", table.code, table.plight()) for table in tables]
 
-    async def _leave(self) -> dict[str, int]:
-        """Close all connections; returns the descriptors that are left then."""
+    async def _leave(self, others: int) -> dict[str, int]:
+        """Close all connections; returns the descriptors that are left then.
+
+        Args:
+            others: Connections of other people, on a server that is not ours.
+        """
         for table in self._tables:
             for client in table.clients:
                 client.end()
-        until = self._tally.clock() + SETTLE_SECONDS
-        # Somebody else may play on a server that is not ours.
-        while (workers := await self._site.workers()) and self._tally.clock() < until:
-            if self._server is None or not any(worker.connections for worker in workers):
-                break
+        until = self._tally.clock() + LEAVE_SECONDS
+        while True:
+            workers = await self._site.workers()
+            if _connections(workers) <= others or self._tally.clock() > until:
+                return descriptors(workers)
             await self._site.sleep(POLL_SECONDS)
-        return descriptors(workers)
 
     def _warn_clients(self) -> None:
         for table in self._tables:
