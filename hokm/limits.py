@@ -37,6 +37,11 @@ class Bucket:
         """Return how many tokens there are."""
         return min(self._burst, self._tokens + (now - self._stamp) * self._rate)
 
+    def set(self, tokens: float, now: float) -> None:
+        """Hold *tokens* from *now* on: where another process kept the bucket before."""
+        self._tokens = min(self._burst, tokens)
+        self._stamp = now
+
     def is_full(self, now: float) -> bool:
         """Say whether nothing was taken that is not refilled by now."""
         return self.level(now) >= self._burst
@@ -52,14 +57,26 @@ class Buckets:
 
     def has(self, key: Hashable, now: float) -> bool:
         """Say whether *key*'s bucket has a token left."""
+        return self.level(key, now) >= 1.0
+
+    def level(self, key: Hashable, now: float) -> float:
+        """Return how many tokens *key*'s bucket has."""
         bucket = self._buckets.get(key)
-        return bucket is None or bucket.level(now) >= 1.0
+        return self._burst if bucket is None else bucket.level(now)
+
+    def lower(self, key: Hashable, tokens: float, now: float) -> None:
+        """Leave at most *tokens* in *key*'s bucket, as another process knows it."""
+        if tokens < self.level(key, now):
+            self._bucket(key, now).set(tokens, now)
 
     def take(self, key: Hashable, now: float) -> bool:
         """Take one token of *key*'s bucket; False when it is empty."""
+        return self._bucket(key, now).take(now)
+
+    def _bucket(self, key: Hashable, now: float) -> Bucket:
         bucket = self._buckets.get(key)
         if bucket is None:
             if len(self._buckets) >= _PRUNE_AT:
                 self._buckets = {k: b for k, b in self._buckets.items() if not b.is_full(now)}
             bucket = self._buckets[key] = Bucket(self._rate, self._burst, now)
-        return bucket.take(now)
+        return bucket

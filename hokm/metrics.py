@@ -30,11 +30,14 @@ _FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 _GAME: Final = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 2700.0, 3600.0, 7200.0)
 
 
-def prepare(directory: Path) -> dict[str, str]:
+def prepare(directory: Path, *, keep: bool = False) -> dict[str, str]:
     """Make *directory* ready for the workers' values, and remove those of an earlier run.
 
     Memory (`/run`, `/dev/shm`) suits best: the files are written all the time and worth nothing
     after the run.
+
+    Args:
+        keep: Whether workers of an earlier life of the program live on, and with them their files.
 
     Returns:
         Variables that each worker must have in its environment from its start.
@@ -43,7 +46,7 @@ def prepare(directory: Path) -> dict[str, str]:
         OSError: The directory cannot be used. The caller reports it and does not start.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for old in directory.glob("*.db"):
+    for old in () if keep else directory.glob("*.db"):
         old.unlink()
     return {VARIABLE: str(directory)}
 
@@ -124,6 +127,19 @@ class Metrics:
         self.connections_refused = self._counter(
             "hokm_connections_refused_total", "Connections turned away.", "reason"
         )
+        self.moves = self._counter("hokm_moves_total", "Rooms moved between living workers.")
+        self.move_aborts = self._counter(
+            "hokm_move_aborts_total", "Moves that left the room where it was.", "reason"
+        )
+        self.adopted_connections = self._counter(
+            "hokm_adopted_connections_total",
+            "Connections of dead workers that others went on with.",
+        )
+        self.distrusted_streams = self._counter(
+            "hokm_distrusted_streams_total",
+            "Connections of dead workers that were closed since a frame was cut.",
+            "trust",
+        )
         for direction in ("up", "down"):
             self.scaling_events.labels(direction)
         for code in ERRORS:
@@ -141,6 +157,9 @@ class Metrics:
         )
         self.handoff_pause = self._histogram(
             "hokm_handoff_pause_seconds", "How long a room stood still while it moved."
+        )
+        self.recovery_pause = self._histogram(
+            "hokm_recovery_pause_seconds", "How long a room stood still after its worker's death."
         )
         self.game_duration = self._histogram(
             "hokm_game_duration_seconds", "Length of a match.", _GAME

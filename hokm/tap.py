@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import resource
 import socket
 import sys
 from collections.abc import Sequence
@@ -23,10 +24,13 @@ from hokm import config, logs, metrics
 from hokm.admin.site import make_site
 from hokm.config import BadSetting, Endpoint, Settings
 from hokm.proxies import Proxies
-from hokm.store import address
+from hokm.store import address as address_of
 from hokm.store.address import Address
 from hokm.store.embedded import EmbeddedServer, StateDir, StateDirError
+from hokm.supervisor import succession
 from hokm.supervisor.service import Supervisor
+from hokm.supervisor.succession import Heritage
+from hokm.supervisor.systemd import ServiceManager
 from hokm.web.site import PublicSite
 
 BACKLOG: Final = 1024  # connections that wait to be accepted; the kernel caps it (somaxconn)
@@ -99,12 +103,20 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     settings = options.settings
+    # Twisted has taken what systemd says out of the environment; the kernel still has it.
+    block = Path("/proc/self/environ").read_bytes()
+    heritage = succession.inherit(os.environ, block, os.getpid())
+    executed = heritage is not None and heritage.executed
+    raise_descriptor_limit()
     try:
-        store = _store(settings, reactor)
-        listening = _bind("listen", settings.listen)
+        state, store = _store(settings, reactor, heritage)
+        address = settings.listen
+        listening = succession.listening_socket(heritage, address.interface, address.port)
+        if listening is None:
+            listening = _bind("listen", address)
         operators = _bind("admin", settings.admin)
         values = Path(settings.state_dir) / "metrics"
-        environ = {**os.environ, **metrics.prepare(values)}
+        environ = {**os.environ, **metrics.prepare(values, keep=executed)}
         supervisor = Supervisor(
             reactor=reactor,
             settings=settings,
@@ -113,6 +125,9 @@ def makeService(options: Options) -> IService:
             metrics=metrics.Metrics(workers=values),
             environ=environ,
             give_up=lambda reason: _end(reactor, reason),
+            heritage=heritage,
+            manager=ServiceManager.find(os.environ, os.getpid(), reactor),
+            lock=None if state is None else state.lock,
         )
     except (StateDirError, BadSetting) as error:
         give_up(error)
@@ -125,7 +140,12 @@ def makeService(options: Options) -> IService:
         table=settings.table,
         client_address=Proxies(settings.worker.trusted_proxies).client_address,
     ).adopt
-    site = make_site(instance=supervisor, token=settings.admin_token, reactor=reactor)
+    site = make_site(
+        instance=supervisor,
+        operations=supervisor.operations,
+        token=settings.admin_token,
+        reactor=reactor,
+    )
     server = Server(settings)
     supervisor.setServiceParent(server)
     # Beside the supervisor, so that probes are answered while it starts and while it stops.
@@ -157,17 +177,28 @@ def _end(reactor: Any, reason: str) -> None:
     reactor.stop()
 
 
-def _store(settings: Settings, reactor: Any) -> EmbeddedServer | Address:
-    """Make the embedded store, or read where an outside one is.
+def raise_descriptor_limit() -> None:
+    """Allow this process, and by inheritance its workers, all it may: each player is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _store(
+    settings: Settings, reactor: Any, heritage: Heritage | None
+) -> tuple[StateDir | None, EmbeddedServer | Address]:
+    """Make the embedded store and its directory, or read where an outside one is.
 
     Raises:
         BadSetting: The outside store's address is none.
         StateDirError: The embedded store cannot live in the state directory.
     """
     if settings.redis is None:
-        return EmbeddedServer(state=StateDir(Path(settings.state_dir)), reactor=reactor)
+        left = None if heritage is None or not heritage.executed else heritage.estate
+        state = StateDir(Path(settings.state_dir), None if left is None else left.lock)
+        path = None if left is None else left.store_path
+        return state, EmbeddedServer(state=state, reactor=reactor, path=path)
     try:
-        return address.parse(settings.redis)
+        return None, address_of.parse(settings.redis)
     except ValueError as error:
         raise BadSetting(f"redis {error}") from None
 

@@ -38,14 +38,14 @@ class Instance(Protocol):
 def make_site(
     *,
     instance: Instance,
-    operations: verbs.Operations | None = None,
+    operations: verbs.Operations,
     token: str | None,
     reactor: Any,
 ) -> Site:
     """Make the operators' site.
 
     Args:
-        operations: Does the verbs; None: there are none.
+        operations: Does the verbs.
         token: Bearer token that all but `/health` and `/ready` ask for; None: nothing does.
     """
     return _Site(_Root(instance, operations, token), reactor=reactor)
@@ -61,9 +61,7 @@ class _Site(Site):
 class _Root(Resource):
     isLeaf = True
 
-    def __init__(
-        self, instance: Instance, operations: verbs.Operations | None, token: str | None
-    ) -> None:
+    def __init__(self, instance: Instance, operations: verbs.Operations, token: str | None) -> None:
         super().__init__()
         self._instance = instance
         self._token = token
@@ -73,7 +71,7 @@ class _Root(Resource):
             Route("GET", "/ready", self._health),
             Route("GET", "/metrics", self._metrics),
             Route("GET", "/api/status", self._status),
-            *(verbs.routes(operations) if operations is not None else ()),
+            *verbs.routes(operations),
         )
 
     def render(self, request: Any) -> int:

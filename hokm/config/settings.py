@@ -139,6 +139,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         8764, "127.0.0.1"
     )
     workers: Annotated[WorkerRange, _about("worker processes: auto (one per CPU), N or MIN-MAX")]
+    spare_workers: Annotated[
+        int, _about("processes that wait ready for a worker's end", ge=0, le=MAX_WORKERS)
+    ] = 1
     redis: Annotated[
         str | None, _about("address of a store to share; without it hokm runs its own")
     ] = None
@@ -162,6 +165,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     stop_seconds: Annotated[
         float, _about("time for workers to finish when the server stops", "s", gt=0, le=3600)
     ] = 10.0
+    descriptor_store: Annotated[
+        bool,
+        _about(
+            "at the end, leave players' sockets to the service manager (systemd) if there is one"
+        ),
+    ] = True
     worker: WorkerSettings = WorkerSettings()
     web: WebSettings = WebSettings()
     table: TableOptions = TableOptions()

@@ -1,8 +1,20 @@
 """A player's WebSocket: adoption of its descriptor, fast ways in and out, Autobahn for the rest."""
 
-from hokm.connection.connection import Connection, Player, adopt
+from hokm.connection.adoption import Gone, adopt
+from hokm.connection.connection import Connection, Player
 from hokm.connection.frames import text_frame
 from hokm.connection.heartbeat import Heartbeat
+from hokm.connection.record import Record, Unrestorable
 from hokm.connection.site import Site
 
-__all__ = ["Connection", "Heartbeat", "Player", "Site", "adopt", "text_frame"]
+__all__ = [
+    "Connection",
+    "Gone",
+    "Heartbeat",
+    "Player",
+    "Record",
+    "Site",
+    "Unrestorable",
+    "adopt",
+    "text_frame",
+]

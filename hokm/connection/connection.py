@@ -1,9 +1,9 @@
 """A player's connection between the socket and Autobahn. It sees every byte of both ways.
 
 In: whole small text frames are read here; Autobahn gets all the rest. Out: frames that were made
-elsewhere go straight to the socket while nothing waits. What another process would need to go on
-with the connection is kept: the request head, the answer to it, the bytes of an unfinished
-message.
+elsewhere go straight to the socket while nothing waits. It can be frozen, and what another process
+needs to go on with it is kept: the request head, the answer to it, the bytes of an unfinished
+message. The invariant: the ledger's line says, before the kernel does, how far the streams are.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
 from hokm.connection.frames import Journal, read_text
-from hokm.connection.site import Site, Socket
+from hokm.connection.record import Record, Unrestorable
+from hokm.connection.site import WRAPPING, Site, Socket
+from hokm.control.ledger import SENT, SENT_FROM, TAKEN, Line
 from hokm.wire import FAILED, TOO_SLOW
 
 _log = Logger()
@@ -46,6 +48,10 @@ class Player(Protocol):
         """Hear, once, that the connection is gone, and how the peer closed it."""
 
 
+class _HandedOn(ConnectionDone):
+    """The connection goes on in another process."""
+
+
 class Connection(ProtocolWrapper):
     """One WebSocket.
 
@@ -56,16 +62,23 @@ class Connection(ProtocolWrapper):
         peer: The player's address, behind trusted proxies the one that they name.
     """
 
-    def __init__(self, site: Site, make_player: Callable[[Connection], Player]) -> None:
+    def __init__(self, site: Site, line: Line, make_player: Callable[[Connection], Player]) -> None:
         self.site = site
+        self._line = line
         self._ws: Socket = site.socket(self)
-        super().__init__(_FACTORY, self._ws)
+        super().__init__(WRAPPING, self._ws)
         self.head = b""
         self.answer = b""
         self.peer = ""
         self._journal = Journal()
+        self._read = line[TAKEN]
         self._opened = False
-        self._heard = True
+        self._heard = False
+        self._frozen = False
+        self._replaying = False
+        self._handed_on = False
+        self._held_in = b""
+        self._held_out = b""
         self._handle: socket.socket | None = None
         self._player = make_player(self)
 
@@ -81,22 +94,34 @@ class Connection(ProtocolWrapper):
     def dataReceived(self, data: bytes) -> None:
         """Take bytes."""
         self._heard = True
+        if self._frozen:
+            # The reactor may have polled before reading was stopped.
+            self._held_in += data
+            return
+        self._read += len(data)
         if not self._opened:
             self._shake_hands(data)
             return
         start = 0
         if not self._journal.pending:
-            limit = self.site.max_message
-            while self._ws.state == Socket.STATE_OPEN:
-                found = read_text(data, start, limit)
-                if found is None:
-                    break
-                payload, start = found
-                self._deliver(payload)
+            start = self._take_texts(data)
         if start < len(data):
             rest = data[start:]
             self._journal.feed(rest)
+            self._line[TAKEN] = self._read - len(self._journal.pending)
             self._ws.dataReceived(rest)
+
+    def _take_texts(self, data: bytes) -> int:
+        """Take the whole text frames at the start of *data*; returns where the rest begins."""
+        before, start, limit = self._read - len(data), 0, self.site.max_message
+        while self._ws.state == Socket.STATE_OPEN and not self._frozen:
+            found = read_text(data, start, limit)
+            if found is None:
+                break
+            payload, start = found
+            self._line[TAKEN] = before + start
+            self._deliver(payload)
+        return start
 
     def _shake_hands(self, data: bytes) -> None:
         """Give bytes to Autobahn until the handshake is done; what follows the head waits."""
@@ -107,8 +132,10 @@ class Connection(ProtocolWrapper):
             return
         cut = at + len(_END_OF_HEAD) - len(self.head)
         self.head += data[:cut]
+        self._line[TAKEN] = len(self.head)
         self._ws.dataReceived(data[:cut])
         if data[cut:] and self._opened:
+            self._read -= len(data) - cut
             self.dataReceived(data[cut:])
 
     def _deliver(self, payload: bytes) -> None:
@@ -141,7 +168,8 @@ class Connection(ProtocolWrapper):
     def on_close(self, code: int | None, clean: bool) -> None:
         """Hear from Autobahn that the connection is gone."""
         self._opened = False
-        self._player.on_closed(code, clean)
+        if not self._handed_on:
+            self._player.on_closed(code, clean)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Hear that the transport is gone."""
@@ -154,11 +182,21 @@ class Connection(ProtocolWrapper):
         """Write what Autobahn writes."""
         if not self._opened:
             self.answer += data
-        super().write(data)
+        if self._replaying:
+            return
+        self._note_sending(len(data))
+        if self._frozen:
+            self._held_out += data
+        else:
+            super().write(data)
 
     def send(self, frames: bytes) -> None:
         """Send whole frames, made by `text_frame`; nothing is sent once a close was."""
         if self._ws.state != Socket.STATE_OPEN:
+            return
+        self._note_sending(len(frames))
+        if self._frozen:
+            self._held_out += frames
             return
         transport: Any = self.transport
         if self._handle is not None and not transport.dataBuffer and not transport._tempDataBuffer:
@@ -173,6 +211,11 @@ class Connection(ProtocolWrapper):
         transport.write(frames)
         if self.buffered > MAX_BUFFERED:
             self.give_up()
+
+    def _note_sending(self, size: int) -> None:
+        line = self._line
+        line[SENT_FROM] = sent = line[SENT]
+        line[SENT] = sent + size
 
     @property
     def buffered(self) -> int:
@@ -206,43 +249,112 @@ class Connection(ProtocolWrapper):
         heard, self._heard = self._heard, False
         return heard
 
+    # --- standing still and moving --------------------------------------------------------
 
-class _Quiet(WrappingFactory[Any]):
-    """The factory that a ProtocolWrapper must have; nobody is interested in what it counts."""
+    def freeze(self) -> bool:
+        """Read and write nothing more until `thaw`; what comes and goes meanwhile is held.
 
-    def registerProtocol(self, p: object) -> None:
-        return
+        Only from a turn of the reactor in which nothing of this connection is being handled:
+        Autobahn's parser would go on delivering.
 
-    def unregisterProtocol(self, p: object) -> None:
-        return
+        Returns:
+            False where there is nothing to go on with: the connection is closing or gone.
+        """
+        if self._ws.state not in (Socket.STATE_OPEN, Socket.STATE_CONNECTING):
+            return False
+        transport: Any = self.transport
+        transport.stopReading()
+        if self.buffered and (lost := transport.doWrite()) is not None:
+            transport.connectionLost(Failure(lost))
+            return False
+        transport.stopWriting()
+        self._frozen = True
+        return True
+
+    def thaw(self) -> None:
+        """Go on: send what was held, take what was held, and read again."""
+        self._frozen = False
+        transport: Any = self.transport
+        if not transport.connected:
+            return
+        held_out, self._held_out = self._held_out, b""
+        if held_out:
+            transport.write(held_out)
+        elif self.buffered:
+            transport.startWriting()
+        transport.startReading()
+        held_in, self._held_in = self._held_in, b""
+        if held_in:
+            heard = self._heard
+            self.dataReceived(held_in)
+            self._heard = heard  # it came before; else nobody who moves often would be found dead
+
+    def export(self, *, silent_s: float = 0.0, stuck_s: float = 0.0) -> Record:
+        """Return what another process needs, beside the socket; only while frozen.
+
+        Args:
+            silent_s, stuck_s: See `Record`; the heartbeat knows them.
+        """
+        transport: Any = self.transport
+        rest = bytes(transport.dataBuffer[transport.offset :]) + b"".join(transport._tempDataBuffer)
+        return Record(
+            head=self.head,
+            answer=self.answer if self._opened else b"",
+            unread=self._journal.pending + self._held_in,
+            unsent=rest + self._held_out,
+            silent_s=silent_s,
+            stuck_s=stuck_s,
+        )
+
+    def restore(self, record: Record) -> None:
+        """Be, still frozen, what *record* says.
+
+        Raises:
+            Unrestorable: See there; the caller lets go.
+        """
+        self._held_out = record.unsent
+        if not record.answer:
+            self._held_in = record.head + record.unread
+            return
+        self._replay(record.head)
+        if _negotiated(self.answer) != _negotiated(record.answer):
+            raise Unrestorable("this release negotiates otherwise")
+        self.answer = record.answer
+        self._held_in = record.unread
+
+    def recover(self, head: bytes) -> None:
+        """Be, still frozen, as the handshake left it: all that is known after a crash.
+
+        Raises:
+            Unrestorable: See there; the caller lets go.
+        """
+        self._replay(head)
+
+    def _replay(self, head: bytes) -> None:
+        """Let Autobahn shake hands again, and swallow its answer: public API all the way."""
+        self.head = head
+        self._replaying = True
+        try:
+            self._ws.dataReceived(head)
+        finally:
+            self._replaying = False
+        if not self._opened:
+            raise Unrestorable("this release refuses the request")
+
+    def let_go(self) -> None:
+        """Forget the socket, which lives on elsewhere: neither shut it down nor reset it."""
+        self._handed_on = True
+        transport: Any = self.transport
+        transport.stopReading()
+        transport.stopWriting()
+        transport.dataBuffer, transport.offset = b"", 0
+        transport._tempDataBuffer, transport._tempDataLen = [], 0
+        transport._shouldShutdown = False
+        transport.connectionLost(Failure(_HandedOn()))
 
 
-_FACTORY: Final[Any] = _Quiet(Factory())
-
-
-class _Adoption(Factory):
-    noisy = False
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def buildProtocol(self, addr: IAddress | None) -> Connection:
-        return self._connection
-
-
-def adopt(
-    sock: socket.socket, site: Site, make_player: Callable[[Connection], Player]
-) -> Connection:
-    """Go on with a connected socket whose request head is still unread; *sock* is closed.
-
-    Args:
-        make_player: Is given the connection, makes its player.
-    """
-    connection = Connection(site, make_player)
-    sock.setblocking(False)
-    try:
-        # Works on a duplicate: without the close the peer would never see ours.
-        site.reactor.adoptStreamConnection(sock.fileno(), sock.family, _Adoption(connection))
-    finally:
-        sock.close()
-    return connection
+def _negotiated(answer: bytes) -> set[bytes]:
+    """Return the lines of a handshake's answer that bind both sides from then on."""
+    lines = answer.lower().split(b"\r\n")
+    bind = (b"sec-websocket-extensions:", b"sec-websocket-protocol:", b"http/")
+    return {line for line in lines if line.startswith(bind)}

@@ -43,9 +43,24 @@ class Heartbeat:
             self._loop.stop()
             self._loop = None
 
-    def add(self, connection: Connection) -> None:
-        """Look after *connection* until it is removed."""
-        self._heard[connection] = self._clock.seconds()
+    def add(self, connection: Connection, *, silent_s: float = 0.0, stuck_s: float = 0.0) -> None:
+        """Look after *connection* until it is removed.
+
+        Args:
+            silent_s, stuck_s: Its ages where another process looked after it before: else whoever
+                moves more often than the interval would never be found dead.
+        """
+        now = self._clock.seconds()
+        self._heard[connection] = now - silent_s
+        if stuck_s:
+            self._stalled[connection] = now - stuck_s
+
+    def ages(self, connection: Connection) -> tuple[float, float]:
+        """Return for how many seconds it was silent, and for how many it was stuck."""
+        now = self._clock.seconds()
+        if connection.was_heard():
+            self._heard[connection] = now
+        return now - self._heard.get(connection, now), now - self._stalled.get(connection, now)
 
     def remove(self, connection: Connection) -> None:
         """Look after *connection* no more."""

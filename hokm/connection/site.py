@@ -8,6 +8,8 @@ from typing import Any, Final
 import autobahn.websocket.protocol
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionRequest
+from twisted.internet.protocol import Factory
+from twisted.protocols.policies import WrappingFactory
 
 from hokm.proxies import Proxies
 
@@ -45,6 +47,19 @@ class Socket(WebSocketServerProtocol):
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         """Hear that the connection is gone."""
         self.owner.on_close(code, wasClean)
+
+
+class _Quiet(WrappingFactory[Any]):
+    """The factory that a ProtocolWrapper must have; nobody is interested in what it counts."""
+
+    def registerProtocol(self, p: object) -> None:
+        return
+
+    def unregisterProtocol(self, p: object) -> None:
+        return
+
+
+WRAPPING: Final[Any] = _Quiet(Factory())
 
 
 class Site:

@@ -125,6 +125,11 @@ class Channel(FileDescriptor, Generic[M]):
         finally:
             os.close(memfd)
 
+    @property
+    def flushed(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return not self._queue
+
     def drain(self) -> None:
         """Hand on all that has come already, now that the other side's process is gone."""
         for _ in range(QUEUE_PACKETS // READS_PER_EVENT):  # more than the kernel can hold

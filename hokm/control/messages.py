@@ -1,17 +1,32 @@
 """Every message between the supervisor and a worker.
 
 Messages only name what happened or what is wanted; who does what with them is not said here.
-Descriptors travel beside a message, in the same packet (`hokm.control.channel`).
+Descriptors travel beside a message, in the same packet (`hokm.control.channel`). Two releases may
+meet here while one replaces the other: fields are only ever added, with a default, and what a side
+does not know it passes over; a change that the other side would misread raises `PROTOCOL`.
+
+A room moves from worker A to worker B so (`hokm.supervisor.moves` coordinates):
+Drain → A, Offer ← A, Adopt → B, Prepared ← B, then Commit → B and Release → A, Resumed ← B.
+Without an end, or with Refused from either side: Abort → A, which goes on, and Cancel → B.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 from msgspec.msgpack import Decoder
 
-PROTOCOL: Final = 1  # rises with each change of this file that the other side would misread
+PROTOCOL: Final = 2  # rises with each change of this file that the other side would misread
+
+REASONS: Final = (  # why a room does not move: `Refused`, and what the supervisor itself sees
+    "no_room",  # there is none of that code here, or it is just being opened
+    "store_away",
+    "unreadable",  # the other worker cannot read what the store holds, or restore a connection
+    "descriptors",  # the other worker had no descriptor left
+    "deadline",
+    "worker_lost",
+)
 
 
 class WrongProtocol(Exception):
@@ -29,7 +44,7 @@ class _Message(Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Configure(_Message, frozen=True):
-    """What a worker needs to begin; the first message to it.
+    """What a worker needs to begin; the first message to it, with the ledger's descriptor.
 
     Attributes:
         worker: Id of the worker.
@@ -43,21 +58,82 @@ class Configure(_Message, frozen=True):
     protocol: int = PROTOCOL
 
 
-class Connection(_Message, frozen=True):
-    """A player has come; with the socket, whose request nobody has read yet.
+class Arrival(Struct, frozen=True, kw_only=True):
+    """A connection that a worker is to have.
 
     Attributes:
-        connection: Number of the connection, unique in the life of a supervisor.
-        room: Room code, in upper case.
-        peer: Numeric address of the other end of the socket: the proxy's, if there is one.
+        connection: Its number, which no other connection of any instance has.
         cookie: The socket's `SO_COOKIE`, by which the worker sees that it got the right one.
+        line: Its line in the ledger.
+        head: Its request, which an earlier worker has read; empty where nobody has.
+        answered: Whether the request was answered.
+        watching: Whether it has a spectator's place.
     """
 
     connection: int
-    room: str
-    peer: str
     cookie: int
-    kind: Literal["websocket"] = "websocket"
+    line: int
+    head: bytes = b""
+    answered: bool = False
+    watching: bool = False
+
+
+class Connection(_Message, frozen=True):
+    """A player has come; with the socket, whose request nobody has read yet."""
+
+    room: str
+    arrival: Arrival
+
+
+class Adopt(_Message, frozen=True):
+    """Go on with the connections of a room; with their sockets, in order.
+
+    Attributes:
+        move: The move that this belongs to: to be prepared, and taken on at `Commit`. 0 after a
+            crash or a restart: to be taken on at once.
+        payload: What the last owner exported (`hokm.worker.passage`); empty after a crash: the
+            players are sent the whole state then.
+        since: Since when the room stands still, in seconds of CLOCK_MONOTONIC.
+        more: Whether the next packet brings more connections of the same room.
+    """
+
+    room: str
+    move: int
+    arrivals: tuple[Arrival, ...]
+    since: float
+    payload: bytes = b""
+    more: bool = False
+
+
+class Drain(_Message, frozen=True):
+    """Freeze a room and offer it."""
+
+    room: str
+    move: int
+
+
+class Release(_Message, frozen=True):
+    """Another worker has the offered room: let go of it."""
+
+    move: int
+
+
+class Abort(_Message, frozen=True):
+    """The room stays: go on with it."""
+
+    move: int
+
+
+class Commit(_Message, frozen=True):
+    """The adopted room is yours: go on with it."""
+
+    move: int
+
+
+class Cancel(_Message, frozen=True):
+    """The adopted room is not yours: let go of it."""
+
+    move: int
 
 
 class Stop(_Message, frozen=True):
@@ -92,12 +168,6 @@ class Misconfigured(_Message, frozen=True):
     message: str
 
 
-class Got(_Message, frozen=True):
-    """The worker has adopted the connection; it may have read from it."""
-
-    connection: int
-
-
 class NotTaken(_Message, frozen=True):
     """The worker did not take the connection and has not read from it: send it elsewhere."""
 
@@ -105,10 +175,70 @@ class NotTaken(_Message, frozen=True):
     reason: str
 
 
+class Watching(_Message, frozen=True):
+    """The connection has a spectator's place from now on; a player's stands in the room's log."""
+
+    connection: int
+
+
+class Closed(_Message, frozen=True):
+    """The connection is gone: whoever has a copy of its socket closes that, too."""
+
+    connection: int
+
+
 class RoomIdle(_Message, frozen=True):
     """The worker holds the room no more: it may be opened anywhere."""
 
     room: str
+
+
+class Offer(_Message, frozen=True):
+    """The room is frozen, and this is what belongs to its connections.
+
+    Attributes:
+        connections: Numbers of those that go.
+        payload: What their next owner needs; the supervisor does not read it.
+        since: Since when the room stands still, in seconds of CLOCK_MONOTONIC.
+    """
+
+    move: int
+    connections: tuple[int, ...]
+    payload: bytes
+    since: float
+
+
+class Prepared(_Message, frozen=True):
+    """The room's connections are adopted, frozen, and the store's copy of the room is readable."""
+
+    move: int
+
+
+class Refused(_Message, frozen=True):
+    """The room cannot be offered or adopted.
+
+    Attributes:
+        move: 0 where the room was to be adopted at once.
+        reason: One of `REASONS`.
+    """
+
+    room: str
+    move: int
+    reason: str
+
+
+class Resumed(_Message, frozen=True):
+    """The room goes on here.
+
+    Attributes:
+        connections: That it has.
+        pause_s: For how long it stood still.
+    """
+
+    room: str
+    move: int
+    connections: int
+    pause_s: float
 
 
 class Stats(_Message, frozen=True):
@@ -141,9 +271,24 @@ class Stopped(_Message, frozen=True):
     """The worker has done what `Stop` asked for and ends now."""
 
 
-ToWorker: TypeAlias = Configure | Connection | Stop | Ping
+ToWorker: TypeAlias = (
+    Configure | Connection | Adopt | Drain | Release | Abort | Commit | Cancel | Stop | Ping
+)
 FromWorker: TypeAlias = (
-    Hello | Ready | Misconfigured | Got | NotTaken | RoomIdle | Stats | Pong | Stopped
+    Hello
+    | Ready
+    | Misconfigured
+    | NotTaken
+    | Watching
+    | Closed
+    | RoomIdle
+    | Offer
+    | Prepared
+    | Refused
+    | Resumed
+    | Stats
+    | Pong
+    | Stopped
 )
 
 TO_WORKER: Final[Decoder[ToWorker]] = Decoder(ToWorker)

@@ -21,21 +21,26 @@ class _Event(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Seated(_Event, frozen=True, tag="seated"):
-    """A player took a free seat; `fresh` is the hash of the token he is sent."""
+    """A player took a free seat; `fresh` is the hash of the token he is sent.
+
+    `connection` is the number of the connection he came by; 0 in logs of the first release.
+    """
 
     seat: int
     name: str
     seed: str
     key: str
     fresh: str
+    connection: int = 0
 
 
 class Returned(_Event, frozen=True, tag="returned"):
-    """A seat's own player is connected again."""
+    """A seat's own player is connected again, by `connection`."""
 
     seat: int
     fresh: str
     seed: str | None = None
+    connection: int = 0
 
 
 class Confirmed(_Event, frozen=True, tag="confirmed"):

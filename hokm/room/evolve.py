@@ -67,7 +67,13 @@ def _seat(room: Room, number: int, seat: Seat | None) -> Room:
 
 
 def _seated_event(room: Room, event: e.Seated) -> Room:
-    seat = Seat(name=event.name, key=event.key, fresh=event.fresh, seed=event.seed)
+    seat = Seat(
+        name=event.name,
+        key=event.key,
+        fresh=event.fresh,
+        seed=event.seed,
+        connection=event.connection,
+    )
     return _seat(room, event.seat, seat)
 
 
@@ -76,6 +82,7 @@ def _returned(room: Room, event: e.Returned) -> Room:
     back = replace(
         seat,
         fresh=event.fresh,
+        connection=event.connection,
         away_since=None,
         stand_in=False,
         seed=seat.seed if event.seed is None else event.seed,
@@ -92,7 +99,7 @@ def _confirmed(room: Room, event: e.Confirmed) -> Room:
 
 
 def _away(room: Room, event: e.Away) -> Room:
-    seat = replace(room.seat(event.seat), away_since=room.time, ready=False)
+    seat = replace(room.seat(event.seat), away_since=room.time, connection=0, ready=False)
     return _seat(room, event.seat, seat)
 
 

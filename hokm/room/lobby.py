@@ -24,8 +24,12 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def join(story: Story, command: wire.Join) -> int | None:
+def join(story: Story, seat: int | None, command: wire.Join) -> int | None:
     """Seat a player, give a returning one his seat, or let somebody watch.
+
+    Args:
+        seat: The one that the connection holds already: its player did not hear so, because a
+            worker died, and is welcomed once more.
 
     Returns:
         The seat, or None for a spectator.
@@ -38,9 +42,13 @@ def join(story: Story, command: wire.Join) -> int | None:
     if not name.isprintable() or not name:
         raise Refused("bad_message")
     token = story.chance.randbytes(TOKEN_BYTES).hex()
-    seat = _resume(story, command, digest(token)) if command.token else None
+    fresh = digest(token)
+    if seat is not None:
+        _return(story, seat, fresh, command.seed)
+    elif command.token:
+        seat = _resume(story, command, fresh)
     if seat is None:
-        seat = _sit_down(story, command, name, digest(token))
+        seat = _sit_down(story, command, name, fresh)
         story.count("joins")
     story.want(Take(seat))
     _welcome(story, seat, token)
@@ -55,11 +63,15 @@ def _resume(story: Story, command: wire.Join, fresh: str) -> int | None:
         if seat is not None and not seat.bot and _opens(key, seat.key, seat.fresh):
             if seat.fresh is not None and hmac.compare_digest(key, seat.fresh):
                 story.tell(e.Confirmed(number))
-            story.tell(e.Returned(number, fresh, command.seed))
+            _return(story, number, fresh, command.seed)
             return number
     if _opens(key, story.room.host_key):
         return None
     raise Refused("bad_token")
+
+
+def _return(story: Story, seat: int, fresh: str, seed: str | None) -> None:
+    story.tell(e.Returned(seat, fresh, seed, story.connection))
 
 
 def _opens(key: str, *hashes: str | None) -> bool:
@@ -69,7 +81,7 @@ def _opens(key: str, *hashes: str | None) -> bool:
 def _sit_down(story: Story, command: wire.Join, name: str, fresh: str) -> int:
     seat = _free_seat(story.room, command.seat)
     key = digest(command.token) if command.token else ""
-    story.tell(e.Seated(seat, name, command.seed or "", key, fresh))
+    story.tell(e.Seated(seat, name, command.seed or "", key, fresh, story.connection))
     if key or story.room.host is None:
         story.tell(e.HostSet(seat))  # its creator, whenever he comes; until then, the first
     return seat

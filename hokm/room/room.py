@@ -68,19 +68,27 @@ def open_room(code: str, options: wire.TableOptions, host_token: str, root: byte
     return Room(code=code, options=options, root=root.hex(), host_key=lobby.digest(host_token))
 
 
-def advance(room: Room, seat: int | None, command: Command, now: float, chance: Chance) -> Outcome:
+def advance(
+    room: Room,
+    seat: int | None,
+    command: Command,
+    now: float,
+    chance: Chance,
+    connection: int = 0,
+) -> Outcome:
     """Decide what *command* leads to.
 
     Args:
         seat: Whose command it is; None before `join`, for spectators and for the room's own.
         now: Room time in seconds.
+        connection: Number of the connection that the command came by; 0 for the room's own.
 
     Raises:
         Refused: Nothing changed. The caller answers `error` with its code.
     """
-    story = Story(room, now, chance)
+    story = Story(room, now, chance, connection)
     if isinstance(command, wire.Join):
-        seat = lobby.join(story, command)
+        seat = lobby.join(story, seat, command)
         return _outcome(room, story, seat, _join_id(room, seat, command))
     own = _OWN.get(type(command))
     if own is not None:

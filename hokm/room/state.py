@@ -43,6 +43,8 @@ class Seat(Struct, frozen=True):
         last_id: The player's last command that was done.
         skipped: Ids below `last_id` that were refused.
         away_since: Room time in seconds at which the connection was lost; None while connected.
+        connection: Number of the connection that holds the seat, 0 while none does. Whoever takes
+            the room over, after a move or a crash, knows by it whose socket is whose.
         said: Room times of the latest chat messages, oldest first.
     """
 
@@ -56,6 +58,7 @@ class Seat(Struct, frozen=True):
     skipped: tuple[int, ...] = ()
     ready: bool = False
     away_since: float | None = None
+    connection: int = 0
     stand_in: bool = False
     said: tuple[float, ...] = ()
 
@@ -139,6 +142,13 @@ class Room(Struct, frozen=True):
     def names(self) -> tuple[str, ...]:
         """Return the players' names by seat; empty seats are empty texts."""
         return tuple(seat.name if seat else "" for seat in self.seats)
+
+    def seat_of(self, connection: int) -> int | None:
+        """Return the seat that a connection holds; None when it holds none."""
+        for number, seat in enumerate(self.seats):
+            if connection and seat is not None and seat.connection == connection:
+                return number
+        return None
 
     def seat_seeds(self) -> tuple[str, ...]:
         """Return the seeds of those who sit here now; empty where there is none."""

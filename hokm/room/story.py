@@ -29,12 +29,14 @@ class Story:
         room: The room as it is after the events told so far.
         now: Room time in seconds.
         chance: Randomness; what it decides is recorded in the events.
+        connection: Number of the connection that the command came by; 0 for the room's own.
     """
 
-    def __init__(self, room: Room, now: float, chance: Chance) -> None:
+    def __init__(self, room: Room, now: float, chance: Chance, connection: int = 0) -> None:
         self.room = at(room, now)
         self.now = now
         self.chance = chance
+        self.connection = connection
         self.events: list[e.Event] = []
         self.effects: list[Effect] = []
 

@@ -25,6 +25,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from hokm.processes import AdoptedChild
 from hokm.store.address import Address
 
 _log = Logger()
@@ -71,13 +72,19 @@ class StateDir:
         path: Absolute.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock: int | None = None) -> None:
         """Make the directory if need be, and lock it for the life of this process.
+
+        Args:
+            lock: Descriptor by which an earlier life of this program has locked it.
 
         Raises:
             StateDirError: It cannot be made, written or locked.
         """
         self.path = path.absolute()
+        if lock is not None:
+            self._lock = lock
+            return
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -90,6 +97,11 @@ class StateDir:
         except OSError:
             raise StateDirError(f"state_dir {self.path} is in use by another hokm") from None
 
+    @property
+    def lock(self) -> int:
+        """Descriptor of the lock."""
+        return self._lock
+
     def close(self) -> None:
         """Unlock the directory."""
         os.close(self._lock)
@@ -98,8 +110,11 @@ class StateDir:
 class EmbeddedServer(ProcessProtocol):
     """The server as a child that is started again whenever it dies."""
 
-    def __init__(self, *, state: StateDir, reactor: Any) -> None:
+    def __init__(self, *, state: StateDir, reactor: Any, path: str | None = None) -> None:
         """Make a server that does not run yet.
+
+        Args:
+            path: Of the socket, where the server of an earlier life has one.
 
         Raises:
             StateDirError: There is no server program, or its directory cannot be made.
@@ -112,7 +127,7 @@ class EmbeddedServer(ProcessProtocol):
             self._dir.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StateDirError(f"state_dir {self._dir} cannot be used: {error.strerror}") from None
-        self._socket = _socket_path(self._dir)
+        self._socket = _socket_path(self._dir) if path is None else Path(path)
         self.address = Address(path=str(self._socket))
         self._pause = FIRST_PAUSE
         self._began = 0.0
@@ -135,6 +150,20 @@ class EmbeddedServer(ProcessProtocol):
         """
         await self._end_orphan()
         self._spawn()
+        await self._until(answers)
+
+    async def adopt(self, pid: int, answers: Callable[[], bool]) -> None:
+        """Go on with a server that an earlier life of this program started; as `start`."""
+        self._began = self._clock.seconds()
+        try:
+            child: Any = AdoptedChild(reactor=self._reactor, pid=pid, protocol=self)
+        except ProcessLookupError:
+            await self.start(answers)
+            return
+        self.transport = child
+        await self._until(answers)
+
+    async def _until(self, answers: Callable[[], bool]) -> None:
         until = self._clock.seconds() + START_SECONDS
         while not answers():
             if self._clock.seconds() > until:

@@ -98,6 +98,13 @@ class RedisStore:
 
     async def claim(self, room: str, owner: str) -> Claimed | None:
         """Become the owner of a room and read it; None when there is no such room."""
+        return await self._read(room, owner)
+
+    async def read(self, room: str) -> Claimed | None:
+        """Read a room as `claim` does, and leave it its owner; None when there is no such room."""
+        return await self._read(room, "")
+
+    async def _read(self, room: str, owner: str) -> Claimed | None:
         keys = [_prefix(room) + name for name in ("owner", "snap", "log", "hands")]
         found = await self._ask(lambda c: self._claim.call(c, len(keys), *keys, owner, self._ttl))
         if found is None:

@@ -74,6 +74,9 @@ class Store(Protocol):
             owner: Who claims, for people who look.
         """
 
+    async def read(self, room: str) -> Claimed | None:
+        """Read a room as `claim` does, and leave it its owner; None when there is no such room."""
+
     def commit(self, entries: Sequence[Entry]) -> Deferred[list[Verdict]]:
         """Write entries in one call; the verdicts come in their order.
 

@@ -27,12 +27,14 @@ class Head:
         path: Without the query.
         room_code: The query's `room_code` in upper case; None if there is none or a bad one.
         is_websocket: Whether the request asks for a WebSocket (RFC 6455, 4.1).
+        raw: All of its bytes.
     """
 
     method: str
     path: str
     room_code: str | None
     is_websocket: bool
+    raw: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def parse(data: bytes) -> Parsed:
         path=path,
         room_code=room_code(wanted[0]),
         is_websocket=line[1] == b"GET" and any(map(_is_upgrade, fields)),
+        raw=data[: end + 4],
     )
 
 

@@ -97,6 +97,20 @@ class Listener:
         )
         self._reactor.addReader(self)
 
+    def pause(self) -> None:
+        """Accept nothing for now: who comes waits in the kernel's queue."""
+        self._reactor.removeReader(self)
+
+    def waiting(self) -> list[socket.socket]:
+        """Return the connections whose head is not complete."""
+        return [waiting.sock for waiting in self._pending]
+
+    def look_again(self, sock: socket.socket) -> None:
+        """Go on with a connection that an earlier life of this program had accepted."""
+        sock.setblocking(False)
+        peer = sock.getpeername()[0]
+        self._look(_Pending(self, sock, _plain(peer), self._reactor.seconds()))
+
     def stop(self) -> None:
         """Accept nothing more and close what is pending; connections handed on live on."""
         if self._sock.fileno() < 0:

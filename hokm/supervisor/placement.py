@@ -59,6 +59,22 @@ class Placement:
             del self._pins[room]
         return orphaned
 
+    def pin(self, room: RoomCode, worker: WorkerId) -> None:
+        """Note that *room* lives on *worker* now: it was moved there, or found there."""
+        before = self._pins.get(room)
+        if before is not None:
+            self._rooms[before].discard(room)
+        self._rooms[worker].add(room)
+        self._pins[room] = worker
+
+    def where(self, room: RoomCode) -> WorkerId | None:
+        """Return the worker that *room* is pinned to; None when it is not."""
+        return self._pins.get(room)
+
+    def rooms_of(self, worker: WorkerId) -> list[RoomCode]:
+        """Return the rooms pinned to *worker*, in a stable order; none for an unknown worker."""
+        return sorted(self._rooms.get(worker, ()))
+
     def worker_for(self, room: RoomCode) -> WorkerId:
         """Say which worker owns *room*; an unplaced room is placed and pinned.
 
@@ -68,16 +84,48 @@ class Placement:
         pinned = self._pins.get(room)
         if pinned is not None:
             return pinned
-        loads = {w: len(held) for w, held in self._rooms.items() if w not in self._draining}
+        chosen = self.choose(room)
+        self.pin(room, chosen)
+        return chosen
+
+    def choose(self, room: RoomCode) -> WorkerId:
+        """Say where *room* would go if it were unplaced; nothing is pinned.
+
+        Raises:
+            NoWorker: See there.
+        """
+        loads = self._loads()
         if not loads:
             raise NoWorker
         cap = math.ceil(BOUND * (sum(loads.values()) + 1) / len(loads))
         # Never empty: were all at the cap, there would be more rooms than there are.
         free = (worker for worker, load in loads.items() if load < cap)
-        chosen = max(free, key=lambda worker: weight(room, worker))
-        self._rooms[chosen].add(room)
-        self._pins[room] = chosen
-        return chosen
+        return max(free, key=lambda worker: weight(room, worker))
+
+    def surplus(self) -> list[tuple[RoomCode, WorkerId]]:
+        """Say which rooms should move where, so that no worker has more than one above another.
+
+        The fullest give to the emptiest, of their rooms those that want to go there most; no
+        more rooms move than must.
+        """
+        loads = self._loads()
+        rooms = {worker: self.rooms_of(worker) for worker in loads}
+        moves: list[tuple[RoomCode, WorkerId]] = []
+        while loads:
+            fullest = max(loads, key=lambda worker: (loads[worker], worker))
+            emptiest = min(loads, key=lambda worker: (loads[worker], worker))
+            if loads[fullest] - loads[emptiest] <= 1:
+                break
+            room = max(rooms[fullest], key=lambda room: weight(room, emptiest))
+            rooms[fullest].remove(room)
+            moves.append((room, emptiest))
+            loads[fullest] -= 1
+            loads[emptiest] += 1
+        return moves
+
+    def _loads(self) -> dict[WorkerId, int]:
+        """Count the rooms of each worker that takes rooms."""
+        return {w: len(held) for w, held in self._rooms.items() if w not in self._draining}
 
     def unpin(self, room: RoomCode, worker: WorkerId) -> None:
         """Hear that *worker* holds *room* no more; nothing if the room is pinned elsewhere."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections import deque
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import count
 from random import SystemRandom
 from typing import Any, Final
 
@@ -21,35 +19,33 @@ from twisted.logger import Logger
 from hokm import wire
 from hokm.config import Settings
 from hokm.control import messages as m
-from hokm.control.identity import cookie
-from hokm.control.refusal import turn_away
+from hokm.control.ledger import Ledger
 from hokm.metrics import Metrics
 from hokm.store.address import Address
 from hokm.store.embedded import EmbeddedServer, StoreDidNotStart
 from hokm.store.redis import RedisStore
 from hokm.store.store import StoreAway
-from hokm.supervisor.head import Head
+from hokm.supervisor import succession
+from hokm.supervisor.connections import Connections
 from hokm.supervisor.listener import Listener
-from hokm.supervisor.placement import NoWorker, Placement, RoomCode, WorkerId
+from hokm.supervisor.lives import Lives
+from hokm.supervisor.operations import Operations
+from hokm.supervisor.placement import WorkerId
+from hokm.supervisor.pool import Pool
+from hokm.supervisor.routing import Routing
 from hokm.supervisor.sampler import Sampler, Usage, memory_limit
 from hokm.supervisor.status import ScalingStatus, Status, StoreStatus, WorkerStatus
+from hokm.supervisor.succession import Heritage
+from hokm.supervisor.systemd import ServiceManager
 from hokm.supervisor.tables import Tables
-from hokm.supervisor.workers import Untaken, Worker, Workers
+from hokm.supervisor.worker import Launch, Worker
 from hokm.tasks import every, run
 
 _log = Logger()
 
-PARK_SECONDS: Final = 5.0  # how long a player waits for a worker before he is told to come back
-MAX_PARKED: Final = 2000
+CONNECTION_BITS: Final = 53  # a number that every JSON reader keeps whole
+JOBS_SHOWN: Final = 10
 _TEND_SECONDS: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Parked:
-    since: float
-    room: RoomCode
-    sock: socket.socket
-    peer: str
 
 
 class Supervisor(Service):
@@ -69,6 +65,9 @@ class Supervisor(Service):
         metrics: Metrics,
         environ: Mapping[str, str],
         give_up: Callable[[str], None],
+        heritage: Heritage | None = None,
+        manager: ServiceManager | None = None,
+        lock: int | None = None,
     ) -> None:
         """Make a supervisor that does nothing yet.
 
@@ -77,15 +76,17 @@ class Supervisor(Service):
             store: The embedded store, or where an outside one is.
             environ: Of the workers.
             give_up: Ends the program, which cannot work as it is configured, with a reason.
+            heritage: What an earlier life of the program has left.
+            manager: The service manager that wants to know how we are.
+            lock: Descriptor of the state directory's lock, for the next life.
         """
         self.metrics = metrics
-        self.placement = Placement()
         self.on_http: Callable[[socket.socket], None] = socket.socket.close
         self._reactor = reactor
         self._settings = settings
         self._give_up = give_up
-        self._numbers = count(1)
-        self._parked: deque[_Parked] = deque()
+        self._heritage = heritage
+        self._manager = manager
         self._sampler = Sampler()
         self._usage: dict[int, Usage] = {}
         self._memory = memory_limit()
@@ -103,23 +104,52 @@ class Supervisor(Service):
         self.listener = Listener(
             reactor=reactor,
             sock=listening,
-            on_websocket=self._on_websocket,
-            on_http=self._on_http,
+            on_websocket=lambda head, sock, peer: self.routing.come(head, sock),
+            on_http=lambda head, sock, peer: self.on_http(sock),
             on_refused=lambda why: metrics.connections_refused.labels(why).inc(),
         )
         # A worker needs no secret but the store's password, which its address holds.
         told = msgspec.structs.replace(settings, redis=None, admin_token=None)
         self._told = msgspec.json.encode(told)
         self._where = where.url()
-        self.workers = Workers(
+        chance = SystemRandom()
+        connections = Connections(
+            ledger=Ledger.make() if heritage is None else Ledger(heritage.ledger),
+            number=lambda: chance.getrandbits(CONNECTION_BITS),
+        )
+        self.routing = Routing(
             reactor=reactor,
-            watcher=self,
+            connections=connections,
+            worker=lambda id: self.pool[id],
+            metrics=metrics,
+        )
+        self.pool = Pool(
+            reactor=reactor,
+            owner=self,
+            launch=Launch((sys.executable, "-m", "hokm.worker"), dict(environ)),
             configuration=self._configuration,
-            environ=environ,
-            on_gone=self._forget_process,
+            ledger=connections.ledger.fd,
+            spares=settings.spare_workers,
+        )
+        self.lives = Lives(
+            reactor=reactor,
+            routing=self.routing,
+            pool=self.pool,
+            listener=self.listener,
+            embedded=self._embedded,
+            lock=lock,
+            manager=manager,
+        )
+        self.operations = Operations(
+            reactor=reactor,
+            pool=self.pool,
+            routing=self.routing,
+            lives=self.lives,
+            metrics=metrics,
+            stop_seconds=settings.stop_seconds,
         )
 
-    def _configuration(self, worker: int) -> m.Configure:
+    def _configuration(self, worker: WorkerId) -> m.Configure:
         return m.Configure(worker=worker, store=self._where, settings=self._told)
 
     # --- life -----------------------------------------------------------------------------
@@ -130,23 +160,39 @@ class Supervisor(Service):
         run(self._start(), "the start")
 
     async def _start(self) -> None:
-        if self._embedded is not None:
-            try:
-                await self._embedded.start(lambda: self.store.up)
-            except StoreDidNotStart as error:
-                self._give_up(str(error))
-                return
-            _log.info("the store runs, pid {pid}", pid=self._embedded.pid)
+        self.pool.target = self._settings.workers.min
+        if self._heritage is not None and self._heritage.executed:
+            self.lives.go_on(self._heritage)
+        if self._embedded is not None and not await self._start_store(self._embedded):
+            return
         if not self.running:
             return
-        self.workers.start(self._settings.workers.min)
+        if self._heritage is not None and not self._heritage.executed:
+            self.lives.bring_back(self._heritage)
+        self.pool.mind()
         self.listener.start()
         self._tending = every(self._reactor, _TEND_SECONDS, self._tend, "housekeeping")
+        if self._manager is not None:
+            self._manager.ready(f"players are welcome on port {self.listener.port}")
         _log.info(
             "players are welcome on port {port}; {workers} workers",
             port=self.listener.port,
-            workers=self._settings.workers.min,
+            workers=self.pool.target,
         )
+
+    async def _start_store(self, embedded: EmbeddedServer) -> bool:
+        """Start the store, or go on with the one of the life before; False: it does not come."""
+        pid = None if self._heritage is None else self._heritage.estate.store_pid
+        try:
+            if pid is None:
+                await embedded.start(lambda: self.store.up)
+            else:
+                await embedded.adopt(pid, lambda: self.store.up)
+        except StoreDidNotStart as error:
+            self._give_up(str(error))
+            return False
+        _log.info("the store runs, pid {pid}", pid=embedded.pid)
+        return True
 
     def stopService(self) -> Deferred[None]:
         """Let the workers store all they decided, then stop the store."""
@@ -157,86 +203,53 @@ class Supervisor(Service):
         _log.info("stopping")
         if self._tending is not None:
             self._tending.stop()
-        self.listener.stop()
-        for waiting in self._parked:
-            turn_away(waiting.sock, 503, "Service Unavailable")
-        self._parked.clear()
-        await self.workers.stop(self._settings.stop_seconds)
+        keeper = self._manager if self._settings.descriptor_store else None
+        if self._manager is not None:
+            self._manager.stopping()
+        if keeper is None:
+            self.listener.stop()
+            self.routing.turn_all_away()
+        else:
+            self.listener.pause()
+            rooms = await succession.export_all(self.routing, self.pool.active)
+        self.routing.open = False
+        await self.pool.stop(self._settings.stop_seconds)
+        if keeper is not None:
+            await self.lives.hand_over(keeper, rooms)
         self.store.close()
         if self._embedded is not None:
             await self._embedded.stop()
         _log.info("stopped")
 
-    # --- connections ----------------------------------------------------------------------
-
-    def _on_websocket(self, head: Head, sock: socket.socket, peer: str) -> None:
-        if head.room_code is None:
-            turn_away(sock, 404, "Not Found")
-        else:
-            self._place(RoomCode(head.room_code), sock, peer)
-
-    def _on_http(self, head: Head, sock: socket.socket, peer: str) -> None:
-        self.on_http(sock)
-
-    def _place(self, room: RoomCode, sock: socket.socket, peer: str) -> None:
-        """Hand a player's connection to the worker of its room."""
-        try:
-            worker = self.workers[self.placement.worker_for(room)]
-        except NoWorker:
-            self._park(room, sock, peer)
-            return
-        connection = m.Connection(
-            connection=next(self._numbers), room=room, peer=peer, cookie=cookie(sock)
-        )
-        worker.give(connection, sock)
-
-    def _park(self, room: RoomCode, sock: socket.socket, peer: str) -> None:
-        """Keep a connection until a worker is ready."""
-        if len(self._parked) >= MAX_PARKED:
-            self._turn_away(sock)
-        else:
-            self._parked.append(_Parked(self._reactor.seconds(), room, sock, peer))
-
-    def _turn_away(self, sock: socket.socket) -> None:
-        self.metrics.connections_refused.labels("no_worker").inc()
-        turn_away(sock, 503, "Service Unavailable")
-
     # --- what the workers tell ------------------------------------------------------------
 
-    def on_ready(self, worker: Worker) -> None:
-        """Let a worker take rooms, and those first who wait for one."""
-        _log.info("worker {id} is ready, pid {pid}", id=worker.id, pid=worker.pid)
-        self.placement.add(WorkerId(worker.id))
-        parked, self._parked = self._parked, deque()
-        for waiting in parked:
-            self._place(waiting.room, waiting.sock, waiting.peer)
+    def on_active(self, worker: Worker) -> None:
+        """Let a worker take rooms."""
+        self.routing.on_active(worker)
 
-    def on_lost(self, worker: Worker, untaken: Untaken) -> None:
-        """Place a dead worker's rooms anew when they are asked for; some are already."""
-        self.placement.remove(WorkerId(worker.id))
-        if self.running:
+    def on_message(self, worker: Worker, message: m.FromWorker) -> None:
+        """Take what a worker says of its rooms and connections."""
+        self.routing.on_message(worker, message)
+
+    def on_lost(self, worker: Worker, pid: int | None) -> None:
+        """Do without a worker."""
+        if pid is not None:
+            self.metrics.forget(pid)
+            self._sampler.forget(pid)
+        if self._usage.pop(worker.id, None) is not None:
+            for gauge in (
+                self.metrics.cpu_usage,
+                self.metrics.memory_usage,
+                self.metrics.error_rate,
+            ):
+                gauge.remove(worker.id)
+        if self.running and not worker.expected:
             self.metrics.worker_restarts.inc()
-        for connection, sock in untaken:
-            self.on_untaken(worker, connection, sock)
-
-    def on_untaken(self, worker: Worker, connection: m.Connection, sock: socket.socket) -> None:
-        """Route a connection again that its worker did not take."""
-        if self.running:
-            self._place(RoomCode(connection.room), sock, connection.peer)
-        else:
-            sock.close()
-
-    def on_idle(self, worker: Worker, room: str) -> None:
-        """Let a room that nobody uses go anywhere next time."""
-        self.placement.unpin(RoomCode(room), WorkerId(worker.id))
+        self.routing.on_lost(worker)
 
     def on_misconfigured(self, worker: Worker, reason: str) -> None:
         """End: no worker could do better."""
         self._give_up(reason)
-
-    def _forget_process(self, pid: int) -> None:
-        self.metrics.forget(pid)
-        self._sampler.forget(pid)
 
     # --- how things are ------------------------------------------------------------------
 
@@ -249,7 +262,7 @@ class Supervisor(Service):
         reasons = []
         if not self.store.up:
             reasons.append("the store does not answer")
-        if not any(worker.state == "ready" for worker in self.workers):
+        if not self.pool.ready:
             reasons.append("no worker is ready")
         if not self.running:
             reasons.append("the server is stopping")
@@ -271,7 +284,7 @@ class Supervisor(Service):
 
     def status(self) -> Status:
         """Return how the instance and its workers are."""
-        workers = tuple(self._worker_status(worker) for worker in self.workers)
+        workers = tuple(self._worker_status(worker) for worker in self.pool.active)
         return Status(
             instance=socket.gethostname(),
             version=version("hokm"),
@@ -279,12 +292,15 @@ class Supervisor(Service):
             workers=workers,
             rooms=sum(worker.rooms for worker in workers),
             connections=sum(worker.connections for worker in workers),
-            scaling=ScalingStatus(target=self._settings.workers.min),
+            scaling=ScalingStatus(target=self.pool.target),
             store=StoreStatus(
                 up=self.store.up,
                 kind="embedded" if self._embedded else "shared",
                 address=str(self.store.address),
             ),
+            spares=len(self.pool.waiting),
+            handoff=self.routing.tally.status(),
+            jobs=tuple(self.operations.jobs()[-JOBS_SHOWN:]),
         )
 
     def _worker_status(self, worker: Worker) -> WorkerStatus:
@@ -304,13 +320,14 @@ class Supervisor(Service):
     # --- now and then ---------------------------------------------------------------------
 
     def _tend(self) -> None:
-        since = self._reactor.seconds() - PARK_SECONDS
-        while self._parked and self._parked[0].since < since:
-            self._turn_away(self._parked.popleft().sock)
+        self.routing.tend()
+        self.pool.ask()
+        if self._manager is not None and self._manager.watchdog_seconds is not None:
+            self._manager.watchdog()
         run(self._ask_store(), "asking for the store")
         metrics = self.metrics
-        metrics.workers.set(sum(worker.state == "ready" for worker in self.workers))
-        for worker in self.workers:
+        metrics.workers.set(len(self.pool.ready))
+        for worker in self.pool.active:
             usage = self._sampler.look(worker.pid) if worker.pid is not None else Usage()
             self._usage[worker.id] = usage
             metrics.cpu_usage.labels(worker.id).set(usage.cpu)

@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from hokm.jobs import JobStatus
+
 
 class WorkerStatus(Struct, frozen=True):
     """One worker.
@@ -43,8 +45,41 @@ class StoreStatus(Struct, frozen=True):
     address: str
 
 
+class Pauses(Struct, frozen=True):
+    """How long rooms stood still, in milliseconds, of the latest 2,000; 0 where there was none."""
+
+    p50: float = 0.0
+    p99: float = 0.0
+    max: float = 0.0
+
+
+class HandoffStatus(Struct, frozen=True):
+    """What became of moves and crashes.
+
+    Attributes:
+        moves: Rooms moved between living workers.
+        aborts: By reason, moves that left the room where it was.
+        recovered: Rooms that went on after their worker's death.
+        adopted: Their connections.
+        distrusted: Connections that had to be closed, since a frame was cut by the crash.
+    """
+
+    moves: int
+    aborts: dict[str, int]
+    pause_ms: Pauses
+    recovered: int
+    adopted: int
+    recovery_ms: Pauses
+    distrusted: int
+
+
 class Status(Struct, frozen=True):
-    """The whole instance."""
+    """The whole instance.
+
+    Attributes:
+        spares: Worker processes that wait, with everything imported, for another one's end.
+        jobs: Operators' wishes, the latest last.
+    """
 
     instance: str
     version: str
@@ -54,3 +89,6 @@ class Status(Struct, frozen=True):
     connections: int
     scaling: ScalingStatus
     store: StoreStatus
+    spares: int
+    handoff: HandoffStatus
+    jobs: tuple[JobStatus, ...]

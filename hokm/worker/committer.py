@@ -173,6 +173,9 @@ class Committer:
                 self._count(what, value)
         for recipient in dirty:
             recipient.flush()
+        for step in steps:
+            if step.released is not None:
+                step.released()
 
     def _count(self, what: str, value: float | str) -> None:
         metrics = self._metrics

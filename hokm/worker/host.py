@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,15 +16,14 @@ from hokm.connection import Connection, text_frame
 from hokm.limits import Buckets
 from hokm.metrics import Metrics
 from hokm.room import room as rooms
-from hokm.room.events import decode
-from hokm.room.state import Chance, Room, thaw
+from hokm.room.state import Chance, Room
 from hokm.store.store import Claimed, Store, StoreAway
-from hokm.tasks import run
 from hokm.worker.committer import Committer
 from hokm.worker.errors import ErrorRate
+from hokm.worker.openings import Opening, Openings, Waiting, recovered
 from hokm.worker.player import Player
 from hokm.worker.step import Ending
-from hokm.worker.table import INBOX_COMMANDS, Table
+from hokm.worker.table import INBOX_COMMANDS, Hold, Table
 
 _log = Logger()
 
@@ -34,7 +32,31 @@ RESUMED: Final = wire.Notice("resumed", "play goes on")
 MOVED: Final = Ending(wire.RESUME, "this table has moved; connect again")
 STOPPING: Final = Ending(wire.RESUME, "the server is restarting; connect again")
 _POLL_SECONDS: Final = 0.01  # while the last commits end
-RETRY_SECONDS: Final = 0.2  # between two tries to open a table while the store is away
+
+
+class Unmovable(Exception):
+    """A room cannot be moved now. The caller refuses; the room goes on where it is.
+
+    Attributes:
+        reason: One of `hokm.control.messages.REASONS`.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """A room on its way: its table and all who are connected to it.
+
+    Attributes:
+        table: None where nobody has joined.
+    """
+
+    code: str
+    table: Table | None
+    players: Sequence[Player]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +91,7 @@ class Host:
         settings: WorkerSettings,
         owner: str,
         on_idle: Callable[[str], None],
+        on_watching: Callable[[int], None],
     ) -> None:
         """Make a host without tables.
 
@@ -76,22 +99,23 @@ class Host:
             chance: The operating system's randomness.
             owner: Names this worker in the store, for people who look.
             on_idle: Is told the code of a room that this worker holds no more.
+            on_watching: Is told the number of a connection that has a spectator's place.
         """
         self._store = store
         self._clock = clock
         self._chance = chance
         self._metrics = metrics
         self._settings = settings
-        self._owner = owner
         self._on_idle = on_idle
+        self._on_watching = on_watching
         self._tables: dict[str, Table] = {}
-        self._opening: dict[str, list[tuple[Player, wire.Command]]] = {}
-        self._players: dict[Player, None] = {}
-        self._comers: Counter[str] = Counter()  # connections by room code
+        self._players: dict[str, dict[Player, None]] = {}  # by room code
+        self._connections = 0
         self._guesses = Buckets(
             settings.wrong_joins_per_minute / 60, settings.wrong_joins_per_minute
         )
         self._stopping = False
+        self._openings = Openings(store=store, clock=clock, owner=owner, opener=self)
         self.errors = ErrorRate()
         self.committer = Committer(
             store=store,
@@ -107,18 +131,24 @@ class Host:
     @property
     def is_full(self) -> bool:
         """Whether there are as many connections as this worker may have."""
-        return len(self._players) >= self._settings.max_connections
+        return self._connections >= self._settings.max_connections
 
-    def admit(
-        self, connection: Connection, room_code: str, on_gone: Callable[[Connection], None]
+    def make_player(
+        self,
+        connection: Connection,
+        number: int,
+        room_code: str,
+        on_gone: Callable[[Player], None],
     ) -> Player:
-        """Take a new connection, whose URL names *room_code*.
+        """Make the player of a connection, whose URL names *room_code*; see `admit`.
 
         Args:
+            number: Of the connection.
             on_gone: Is told when the connection is closed.
         """
-        player = Player(
+        return Player(
             connection,
+            number=number,
             room_code=room_code,
             tables=self,
             on_gone=on_gone,
@@ -126,9 +156,11 @@ class Host:
             chance=self._chance,
             settings=self._settings,
         )
-        self._players[player] = None
-        self._comers[room_code] += 1
-        return player
+
+    def admit(self, player: Player) -> None:
+        """Take a player in."""
+        self._players.setdefault(player.room_code, {})[player] = None
+        self._connections += 1
 
     def receive(self, player: Player, command: wire.Command) -> bool:
         """Hand a command to the player's table, which is opened if need be.
@@ -140,12 +172,9 @@ class Host:
         table = self._tables.get(player.room_code)
         if table is not None:
             return table.receive(player, command)
-        waiting = self._opening.setdefault(player.room_code, [])
-        if len(waiting) >= INBOX_COMMANDS:
+        if self._openings.waiting(player.room_code) >= INBOX_COMMANDS:
             return False
-        waiting.append((player, command))
-        if len(waiting) == 1:
-            run(self._open(player.room_code), "opening of a table", code=player.room_code)
+        self._openings.open(player.room_code, [(player, command)])
         return True
 
     def confirm(self, player: Player) -> None:
@@ -153,56 +182,174 @@ class Host:
         table = self._tables.get(player.room_code)
         if table is not None:
             table.confirm(player)
+        elif player.room_code in self._openings:
+            self._openings.open(player.room_code, [(player, rooms.Confirm())])
+
+    def watches(self, player: Player) -> None:
+        """Hear that a player has a spectator's place."""
+        self._on_watching(player.number)
 
     def gone(self, player: Player) -> None:
         """Hear that a connection is closed."""
-        self._players.pop(player, None)
         player.dismiss()
         code = player.room_code
-        self._comers[code] -= 1
-        if not self._comers[code]:
-            del self._comers[code]
+        if player not in self._players.get(code, ()):
+            return  # not taken in yet: its room is only on its way to here
+        self._remove(player)
         table = self._tables.get(code)
         if table is not None:
             table.lost(player)
-        elif code not in self._opening and code not in self._comers:
+        elif code not in self._openings and code not in self._players:
             self._on_idle(code)  # nobody has joined: there never was a table
+
+    def _remove(self, player: Player) -> None:
+        self._connections -= 1
+        here = self._players[player.room_code]
+        del here[player]
+        if not here:
+            del self._players[player.room_code]
 
     def refused(self, code: str) -> None:
         """Count a message that was refused before it came to a table."""
         self._metrics.messages_refused.labels(code).inc()
 
-    def may_guess(self, player: Player) -> bool:
-        """Say whether the player's address may try a room code or a token."""
-        return self._guesses.has(player.peer, self._clock.seconds())
+    def guesses(self, player: Player) -> float:
+        """Return how many guesses at a room or token the player's address has left."""
+        return self._guesses.level(player.peer, self._clock.seconds())
+
+    def lower_guesses(self, player: Player, guesses: float) -> None:
+        """Leave the player's address at most *guesses*, as its last worker knew it."""
+        self._guesses.lower(player.peer, guesses, self._clock.seconds())
 
     def wrong_join(self, player: Player) -> bool:
         """Note a wrong room code or token; False when the address has used up its guesses."""
         return self._guesses.take(player.peer, self._clock.seconds())
 
+    # --- rooms from and to other workers --------------------------------------------------
+
+    async def freeze(self, code: str) -> None:
+        """Let a room stand still, stored as it stands, its connections included in what follows.
+
+        Raises:
+            Unmovable: See there; nothing was changed.
+        """
+        if code in self._openings:
+            raise Unmovable("no_room")
+        if self.committer.away:
+            raise Unmovable("store_away")
+        table = self._tables.get(code)
+        if table is not None:
+            table.hold(Hold.MOVE)
+            await table.settle()
+        elif code not in self._players:
+            raise Unmovable("no_room")
+
+    def unfreeze(self, code: str) -> None:
+        """Let a room go on that `freeze` was asked for."""
+        table = self._tables.get(code)
+        if table is not None:
+            table.resume(Hold.MOVE)
+
+    def players(self, code: str) -> list[Player]:
+        """Return all who are connected for a room, seated or not."""
+        return list(self._players.get(code, ()))
+
+    def detach(self, code: str, players: Sequence[Player]) -> Company:
+        """Take a frozen room out: nothing that happens here reaches it any more.
+
+        Args:
+            players: Those of its players who can go; the others are just closing.
+        """
+        for player in players:
+            self._remove(player)
+        return Company(code, self._tables.pop(code, None), players)
+
+    def attach(self, company: Company) -> None:
+        """Put a room back that was taken out and did not move, and let it go on."""
+        for player in company.players:
+            self.admit(player)
+        if company.table is not None:
+            self._tables[company.code] = company.table
+            if self.committer.away:
+                company.table.hold(Hold.STORE, PAUSED)
+            company.table.resume(Hold.MOVE)
+
+    async def look_up(self, code: str) -> None:
+        """See whether this worker could go on with a room.
+
+        Raises:
+            Unmovable: It could not.
+        """
+        try:
+            found = await self._store.read(code)
+        except StoreAway:
+            raise Unmovable("store_away") from None
+        try:
+            if found is not None:
+                recovered(found)
+        except Exception:  # noqa: BLE001 - whatever it is, the room is better off where it is
+            _log.failure("room {code}: what the store holds cannot be read", code=code)
+            raise Unmovable("unreadable") from None
+
+    def take_on(
+        self,
+        code: str,
+        players: Sequence[Player],
+        waiting: Sequence[Waiting],
+        on_open: Callable[[], None] | None,
+    ) -> None:
+        """Go on with a room's connections, which are another worker's no more.
+
+        Args:
+            waiting: Commands of theirs that were not decided.
+            on_open: Is called when the table goes on; None where there is no table yet.
+        """
+        for player in players:
+            self.admit(player)
+        table = self._tables.get(code)
+        if table is not None:
+            self._take_up(table, players)
+            if on_open is not None:
+                on_open()
+        elif on_open is not None:
+            self._openings.open(code, waiting, on_open)
+
     # --- tables ---------------------------------------------------------------------------
 
-    async def _open(self, code: str) -> None:
-        """Claim and read a room, and hand it the commands that wait for it."""
-        claimed = await self._claim(code)
-        waiting = self._opening.pop(code)
-        present = [(player, command) for player, command in waiting if not player.dismissed]
-        if self._stopping:
-            return
+    def opened(self, opening: Opening, claimed: Claimed | None) -> None:
+        """Make a table of a room that is claimed: seat who was seated, hand on what waits."""
+        code = opening.code
+        present = [(player, what) for player, what in opening.waiting if not player.dismissed]
         if claimed is None:
             self._turn_away(present)
             self._on_idle(code)
             return
         try:
-            room = _recovered(claimed)
+            room = recovered(claimed)
         except Exception:  # noqa: BLE001 - one spoilt room is not everybody's
             _log.failure("room {code}: what the store holds cannot be read", code=code)
             self._failed()
-            for player, _ in present:
+            for player in list(self._players.get(code, ())):
                 self._end(player, Ending(wire.FAILED, "this table cannot be opened"))
             self._on_idle(code)
             return
-        table = self._tables[code] = Table(
+        table = self._tables[code] = self._make_table(room, claimed)
+        self._take_up(table, self._players.get(code, ()))
+        for player, what in present:
+            if isinstance(what, rooms.Confirm):
+                table.confirm(player)
+            else:
+                table.receive(player, what)
+        notice = RESUMED if opening.was_away else None
+        if self.committer.away:
+            table.hold(Hold.STORE)
+            notice = None
+        table.resume(Hold.OPENING, notice)
+        for tell in opening.on_open:
+            tell()
+
+    def _make_table(self, room: Room, claimed: Claimed) -> Table:
+        return Table(
             room=room,
             epoch=claimed.epoch,
             position=claimed.position,
@@ -212,22 +359,26 @@ class Host:
             max_watchers=self._settings.max_spectators,
             on_failure=self._failed,
         )
-        for player, command in present:
-            table.receive(player, command)
-        if not self.committer.away:
-            table.resume()
 
-    async def _claim(self, code: str) -> Claimed | None:
-        """Claim the room, however long the store is away."""
-        while not self._stopping:
-            try:
-                return await self._store.claim(code, self._owner)
-            except StoreAway:
-                await deferLater(self._clock, RETRY_SECONDS)
-        return None
+    def _take_up(self, table: Table, players: Iterable[Player]) -> None:
+        """Give connections from another worker their places; tell those whose worker died."""
+        table.take_up(players)
+        for player in players:
+            if player.recovered:
+                player.recovered = False
+                table.greet(player)
 
-    def _turn_away(self, waiting: list[tuple[Player, wire.Command]]) -> None:
+    def delayed(self, code: str) -> None:
+        """Tell those whose table comes from another worker why it stands still."""
+        for player in self._players.get(code, ()):
+            if player.placed:
+                player.put(text_frame(wire.encode(PAUSED)))
+                player.flush()
+
+    def _turn_away(self, waiting: Sequence[Waiting]) -> None:
         for player, command in waiting:
+            if isinstance(command, rooms.Confirm):
+                continue
             self.refused("no_such_room")
             player.turned_away("no_such_room")
             player.put(text_frame(wire.encode(wire.error(command.id, "no_such_room"))))
@@ -250,7 +401,7 @@ class Host:
     def _pause(self) -> None:
         _log.warn("the store is away: {tables} tables pause", tables=len(self._tables))
         for table in self._tables.values():
-            table.hold(PAUSED)
+            table.hold(Hold.STORE, PAUSED)
 
     def _go_on(self) -> None:
         _log.info("the store is back: {tables} tables go on", tables=len(self._tables))
@@ -258,7 +409,7 @@ class Host:
             return
         for table in list(self._tables.values()):
             table.secure()
-            table.resume(RESUMED)
+            table.resume(Hold.STORE, RESUMED)
 
     def tend(self) -> None:
         """Do what is due now and then, once a second: ask for the store, put tables away."""
@@ -273,7 +424,7 @@ class Host:
         """Count rooms and connections."""
         return Census(
             rooms=len(self._tables),
-            connections=len(self._players),
+            connections=self._connections,
             players=sum(table.seating.players for table in self._tables.values()),
             matches=sum(table.room.playing for table in self._tables.values()),
         )
@@ -287,8 +438,9 @@ class Host:
             seconds: How long the store may take.
         """
         self._stopping = True
+        self._openings.stop()
         for table in self._tables.values():
-            table.hold()
+            table.hold(Hold.STOP)
         until = self._clock.seconds() + seconds
         while not self.committer.quiet and self._clock.seconds() < until:
             await deferLater(self._clock, _POLL_SECONDS)
@@ -296,20 +448,7 @@ class Host:
             _log.warn("the store did not take all plays in {seconds} s", seconds=seconds)
         for table in self._tables.values():
             table.end(STOPPING)
-        for player in list(self._players):
+        for player in [player for here in self._players.values() for player in here]:
             player.dismiss()
             player.put(STOPPING)
             player.flush()
-
-
-def _recovered(claimed: Claimed) -> Room:
-    """Fold what the store holds of a room.
-
-    Raises:
-        UnknownSnapshot: Another release wrote it.
-        msgspec.DecodeError: Another release wrote it.
-    """
-    room = thaw(claimed.snapshot)
-    for record in claimed.records:
-        room = rooms.replay(room, decode(record))
-    return room

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 from hokm import wire
 from hokm.config import WorkerSettings
 from hokm.connection import Connection, text_frame
 from hokm.limits import Bucket
 from hokm.room.state import Chance
+from hokm.worker.passage import PlayerRecord
 from hokm.worker.step import Ending, Probe
+
+_log = Logger()
 
 BAD_MESSAGE_TOKENS: Final = 5.0  # of the bucket; so much does a message that is none cost
 SYNC_TOKENS: Final = 5.0  # the dearest answer there is
@@ -28,6 +32,9 @@ class Tables(Protocol):
     def confirm(self, player: Player) -> None:
         """Hear that the player has received his welcome."""
 
+    def watches(self, player: Player) -> None:
+        """Hear that the player has a spectator's place."""
+
     def gone(self, player: Player) -> None:
         """Hear that the connection is closed."""
 
@@ -37,17 +44,21 @@ class Tables(Protocol):
     def wrong_join(self, player: Player) -> bool:
         """Note a guess at a room or token; False when the address has used up its guesses."""
 
-    def may_guess(self, player: Player) -> bool:
-        """Say whether the address may try to join."""
+    def guesses(self, player: Player) -> float:
+        """Return how many guesses at a room or token the address has left."""
 
 
 class Player:
     """One connection, from its first byte to its last.
 
     Attributes:
+        number: Of the connection.
+        connection: The connection.
         room_code: The room that its URL names.
         seat: Its seat; None before it has one and for a spectator.
         dismissed: Whether it has lost its place at the table.
+        watching: Whether it has a spectator's place.
+        recovered: Whether its last worker died, so that its player is to be told the whole state.
     """
 
     __slots__ = (
@@ -55,7 +66,6 @@ class Player:
         "_bucket",
         "_chance",
         "_clock",
-        "_connection",
         "_deadline",
         "_ending",
         "_most_refusals",
@@ -65,26 +75,34 @@ class Player:
         "_probing",
         "_proof",
         "_tables",
+        "connection",
         "dismissed",
+        "number",
+        "recovered",
         "room_code",
         "seat",
+        "watching",
     )
 
     def __init__(
         self,
         connection: Connection,
         *,
+        number: int,
         room_code: str,
         tables: Tables,
-        on_gone: Callable[[Connection], None],
+        on_gone: Callable[[Player], None],
         clock: IReactorTime,
         chance: Chance,
         settings: WorkerSettings,
     ) -> None:
+        self.number = number
+        self.connection = connection
         self.room_code = room_code
         self.seat: int | None = None
         self.dismissed = False
-        self._connection = connection
+        self.watching = False
+        self.recovered = False
         self._tables = tables
         self._on_gone = on_gone
         self._clock = clock
@@ -102,7 +120,52 @@ class Player:
     @property
     def peer(self) -> str:
         """The player's address."""
-        return self._connection.peer
+        return self.connection.peer
+
+    # --- from worker to worker ------------------------------------------------------------
+
+    def export(self) -> PlayerRecord:
+        """Return what another worker needs to go on with the player."""
+        now, deadline = self._clock.seconds(), self._deadline
+        return PlayerRecord(
+            asked=self._asked,
+            tokens=self._bucket.level(now),
+            guesses=self._tables.guesses(self),
+            patience=self._patience,
+            proof=self._proof,
+            join_s=None if deadline is None else max(0.0, deadline.getTime() - now),
+            watching=self.watching,
+        )
+
+    def restore(self, record: PlayerRecord) -> None:
+        """Be what *record* says; the address's guesses are the host's business."""
+        self._asked = record.asked
+        self._bucket.set(record.tokens, self._clock.seconds())
+        self._patience = record.patience
+        self._proof = record.proof
+        self.watching = record.watching
+        self.stop_waiting()
+        if record.join_s is not None:
+            self._deadline = self._clock.callLater(record.join_s, self._late)
+
+    def thaw(self) -> None:
+        """Go on, where the connection was frozen; its own faults are not its room's."""
+        try:
+            self.connection.thaw()
+        except Exception:  # noqa: BLE001 - see above
+            _log.failure("a connection could not go on")
+            self.connection.abort()
+
+    @property
+    def placed(self) -> bool:
+        """Whether it had, or may have had, a place at the table before this worker had it."""
+        return self.recovered or self._asked
+
+    def take_up(self, seat: int | None) -> None:
+        """Have, as before, *seat* or (None) a spectator's place, at a table opened here."""
+        self.seat = seat
+        self._asked = True
+        self.stop_waiting()
 
     # --- from the connection --------------------------------------------------------------
 
@@ -117,7 +180,7 @@ class Player:
             if self._may(BAD_MESSAGE_TOKENS, bad.id):
                 self._refuse(bad.id, "bad_message", bad.reason)
             return
-        if not self._may(SYNC_TOKENS if type(command) is wire.Sync else 1.0, command.id):
+        if not self._may(self._price(command), command.id):
             return
         if not (self._asked or self._may_join(command)):
             return
@@ -132,13 +195,13 @@ class Player:
 
     def on_closed(self, code: int | None, clean: bool) -> None:
         """Hear that the connection is closed."""
-        self._stop_waiting()
-        self._on_gone(self._connection)
+        self.stop_waiting()
+        self._on_gone(self)
         self._tables.gone(self)
 
     def _late(self) -> None:
         self._deadline = None
-        self._connection.close(wire.POLICY, "no join in time")
+        self.connection.close(wire.POLICY, "no join in time")
 
     def _may(self, tokens: float, id: int | None) -> bool:
         """Charge a message; refuse it, and at last the connection, when there are too many."""
@@ -147,31 +210,37 @@ class Player:
             return True
         self._patience -= 1
         if self._patience < 0:
-            self._connection.close(wire.POLICY, "too fast")
+            self.connection.close(wire.POLICY, "too fast")
         else:
             self._refuse(id, "rate_limited")
         return False
+
+    def _price(self, command: wire.Command) -> float:
+        """Say what a command costs; asking for a welcome again is as dear as asking for a state."""
+        again = type(command) is wire.Join and self._asked
+        return SYNC_TOKENS if again or type(command) is wire.Sync else 1.0
 
     def _may_join(self, command: wire.Command) -> bool:
         if type(command) is not wire.Join:
             self._refuse(command.id, "not_joined")
             return False
-        if not self._tables.may_guess(self):
+        if self._tables.guesses(self) < 1.0:
             self._refuse(command.id, "rate_limited")
-            self._connection.close(wire.POLICY, "too many wrong joins")
+            self.connection.close(wire.POLICY, "too many wrong joins")
             return False
-        self._stop_waiting()
+        self.stop_waiting()
         self._asked = True
         return True
 
-    def _stop_waiting(self) -> None:
+    def stop_waiting(self) -> None:
+        """Wait for no `join` any more."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
     def _refuse(self, id: int | None, code: str, message: str | None = None) -> None:
         self._tables.refused(code)
-        self._connection.send(text_frame(wire.encode(wire.error(id, code, message))))
+        self.connection.send(text_frame(wire.encode(wire.error(id, code, message))))
 
     # --- from the table -------------------------------------------------------------------
 
@@ -188,17 +257,20 @@ class Player:
         """Send what was put."""
         out, self._out = self._out, []
         if out:
-            self._connection.send(out[0] if len(out) == 1 else b"".join(out))
+            self.connection.send(out[0] if len(out) == 1 else b"".join(out))
         if self._probing:
             self._probing = False
             self._proof = self._chance.randbytes(PROOF_BYTES)
-            self._connection.ping(self._proof)
+            self.connection.ping(self._proof)
         if self._ending is not None:
-            self._connection.close(self._ending.code, self._ending.reason)
+            self.connection.close(self._ending.code, self._ending.reason)
 
     def admit(self, seat: int | None) -> None:
         """Be a player on *seat* from now on, or (None) a spectator."""
         self.seat = seat
+        if seat is None:
+            self.watching = True
+            self._tables.watches(self)
 
     def dismiss(self) -> None:
         """Belong to the table no more: what still arrives is ignored."""

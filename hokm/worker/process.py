@@ -15,18 +15,18 @@ from twisted.python.failure import Failure
 
 from hokm import logs, wire
 from hokm.config import Settings
-from hokm.connection import Connection, Heartbeat, Site, adopt
+from hokm.connection import Heartbeat, Site
 from hokm.control import messages as m
 from hokm.control.channel import Channel
-from hokm.control.identity import cookie
-from hokm.control.refusal import turn_away
+from hokm.control.ledger import Ledger
 from hokm.metrics import Metrics
 from hokm.store import address
 from hokm.store.redis import RedisStore
 from hokm.tasks import every, run
+from hokm.worker.arrivals import Arrivals
+from hokm.worker.departures import Departures
 from hokm.worker.host import Host
 from hokm.worker.lag import LoopLag
-from hokm.worker.player import Player
 
 _log = Logger()
 
@@ -46,6 +46,7 @@ class WorkerProcess:
         """
         self._reactor = reactor
         self._end = end
+        self._stopping = False
         self._host: Host | None = None
         self._store: RedisStore | None = None
         self._metrics = Metrics()
@@ -56,25 +57,55 @@ class WorkerProcess:
             decoder=m.TO_WORKER,
             on_message=self._hear,
             on_lost=self._orphaned,
+            on_truncated=self._refuse,
         )
         self._channel.send(m.Hello(pid=os.getpid()))
 
     def _hear(self, message: m.ToWorker, descriptors: list[int]) -> None:
-        if isinstance(message, m.Connection):
-            self._take(message, descriptors)
-        elif isinstance(message, m.Configure):
-            self._configure(message)
-        elif isinstance(message, m.Stop):
-            run(self._stop(message.grace_s), "the worker's stop")
-        else:
-            self._channel.send(m.Pong(n=message.n))
+        match message:
+            case m.Configure():
+                self._configure(message, descriptors)
+            case m.Stop(grace_s=seconds):
+                run(self._stop(seconds), "the worker's stop")
+            case m.Ping(n=n):
+                self._channel.send(m.Pong(n=n))
+            case m.Connection():
+                if self._arrivals.take(message, descriptors):
+                    self._metrics.connections_refused.labels("worker_full").inc()
+            case m.Adopt():
+                self._arrivals.adopt(message, descriptors)
+            case _:
+                self._move(message)
 
-    def _configure(self, message: m.Configure) -> None:
+    def _move(self, message: m.Drain | m.Release | m.Abort | m.Commit | m.Cancel) -> None:
+        """Take the next step of a move."""
+        match message:
+            case m.Drain(move=move, room=room):
+                self._departures.begin(move, room)
+            case m.Release(move=move):
+                self._departures.release(move)
+            case m.Abort(move=move):
+                self._departures.abort(move)
+            case m.Commit(move=move):
+                self._arrivals.commit(move)
+            case m.Cancel(move=move):
+                self._arrivals.cancel(move)
+
+    def _refuse(self, message: m.ToWorker | None) -> None:
+        """Answer a message whose descriptors did not fit into this process."""
+        if isinstance(message, m.Connection):
+            number = message.arrival.connection
+            self._channel.send(m.NotTaken(connection=number, reason="no descriptor is left"))
+        elif isinstance(message, m.Adopt):
+            self._arrivals.refuse(message)
+
+    def _configure(self, message: m.Configure, descriptors: list[int]) -> None:
+        [ledger] = descriptors
         try:
             m.check_protocol(message.protocol)
             settings = msgspec.json.decode(message.settings, type=Settings)
             where = address.parse(message.store)
-            self._site = Site(
+            site = Site(
                 reactor=self._reactor,
                 subprotocol=wire.SUBPROTOCOL,
                 max_message=wire.MAX_MESSAGE_BYTES,
@@ -87,10 +118,17 @@ class WorkerProcess:
             return
         name = f"worker-{message.worker}"
         logs.start(sys.stderr, format=settings.log_format, level=settings.log_level, process=name)
-        self._begin(settings, where, name)
+        self._begin(settings, where, name, site, Ledger(ledger))
         self._channel.send(m.Ready())
 
-    def _begin(self, settings: Settings, where: address.Address, name: str) -> None:
+    def _begin(
+        self,
+        settings: Settings,
+        where: address.Address,
+        name: str,
+        site: Site,
+        ledger: Ledger,
+    ) -> None:
         """Make what the worker consists of."""
         clock, chance = self._reactor, SystemRandom()
         self._store = RedisStore(
@@ -104,39 +142,25 @@ class WorkerProcess:
             settings=settings.worker,
             owner=name,
             on_idle=lambda room: self._channel.send(m.RoomIdle(room=room)),
+            on_watching=lambda number: self._channel.send(m.Watching(connection=number)),
         )
-        self._heartbeat = Heartbeat(
+        heartbeat = Heartbeat(
             clock=clock,
             interval=settings.worker.ping_seconds,
             timeout=settings.worker.pong_seconds,
         )
-        self._heartbeat.start()
+        heartbeat.start()
+        self._departures = Departures(host=self._host, heartbeat=heartbeat, send=self._channel.send)
+        self._arrivals = Arrivals(
+            host=self._host,
+            site=site,
+            ledger=ledger,
+            heartbeat=heartbeat,
+            send=self._channel.send,
+            on_resumed=self._metrics.handoff_pause.observe,
+        )
         self._lag.start()
         every(clock, _TEND_SECONDS, self._tend, "the worker's housekeeping")
-
-    def _take(self, message: m.Connection, descriptors: list[int]) -> None:
-        """Adopt a player's socket, if it is the one that was meant."""
-        host = self._host
-        sock = socket.socket(fileno=descriptors[0])
-        if host is None or cookie(sock) != message.cookie:
-            sock.close()
-            reason = "it is not the one announced, or this worker is not ready"
-            self._channel.send(m.NotTaken(connection=message.connection, reason=reason))
-            return
-        if host.is_full:
-            # Its room is here and nowhere else: another worker could not do better.
-            self._metrics.connections_refused.labels("worker_full").inc()
-            turn_away(sock, 503, "Service Unavailable")
-            self._channel.send(m.Got(connection=message.connection))
-            return
-        made: list[Player] = []
-
-        def make_player(connection: Connection) -> Player:
-            made.append(host.admit(connection, message.room, on_gone=self._heartbeat.remove))
-            return made[0]
-
-        self._heartbeat.add(adopt(sock, self._site, make_player))
-        self._channel.send(m.Got(connection=message.connection))
 
     def _tend(self) -> None:
         assert self._host is not None
@@ -159,6 +183,7 @@ class WorkerProcess:
         )
 
     async def _stop(self, seconds: float) -> None:
+        self._stopping = True
         if self._host is not None:
             await self._host.stop(seconds)
         self._channel.send(m.Stopped())
@@ -166,5 +191,7 @@ class WorkerProcess:
 
     def _orphaned(self, reason: Failure) -> None:
         """The supervisor is gone: have stored what was decided, and end."""
+        if self._stopping:
+            return  # the reactor's own end closes the channel, too
         _log.warn("the supervisor is gone; this worker ends")
         run(self._stop(_ORPHANED_SECONDS), "the worker's stop")

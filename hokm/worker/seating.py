@@ -49,6 +49,13 @@ class Seating:
         elif self._seats[recipient.seat] is recipient:
             self._seats[recipient.seat] = None
 
+    def place(self, recipient: Recipient, seat: int | None) -> None:
+        """Give a connection the seat, or (None) the spectator's place, that it had before."""
+        if seat is None:
+            self._watchers[recipient] = None
+        else:
+            self._seats[seat] = recipient
+
     def to_all(self, message: wire.Message) -> list[Output]:
         """Address *message* to everybody."""
         frame = text_frame(wire.encode(message))
@@ -112,8 +119,9 @@ class Seating:
         if isinstance(effect, fx.Reply):
             outputs.append((sender, text_frame(wire.encode(effect.message))))
         elif isinstance(effect, fx.Take):
-            newer = fx.Close(effect.seat, wire.TAKEN_OVER, "a newer connection has this seat")
-            self._end(newer, endings)
+            if self._seats[effect.seat] is not sender:  # who is welcomed once more keeps his own
+                newer = fx.Close(effect.seat, wire.TAKEN_OVER, "a newer connection has this seat")
+                self._end(newer, endings)
             self._seats[effect.seat] = sender
             sender.admit(effect.seat)
             endings.append((sender, Probe()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -26,10 +26,12 @@ class Recipient(Protocol):
     """A connection as a table sees it.
 
     Attributes:
+        number: Its number, which no other connection has.
         seat: Its seat; None for a spectator's, and before it has one.
         dismissed: Whether it has lost its place at the table.
     """
 
+    number: int
     seat: int | None
     dismissed: bool
 
@@ -41,6 +43,13 @@ class Recipient(Protocol):
 
     def admit(self, seat: int | None) -> None:
         """Be a player on *seat* from now on, or (None) a spectator."""
+
+    @property
+    def watching(self) -> bool:
+        """Whether it had a spectator's place before the table was opened here."""
+
+    def take_up(self, seat: int | None) -> None:
+        """Have, as before, *seat* or (None) a spectator's place, at a table opened here."""
 
     def dismiss(self) -> None:
         """Belong to the table no more: what still arrives is ignored."""
@@ -76,6 +85,7 @@ class Step:
         outputs: What is sent once it is stored, in order.
         counts: What is counted then: see `Tally`.
         asked: When the command came, in seconds of the worker's clock; None for the room's own.
+        released: Is called when the step was released.
     """
 
     table: Source
@@ -84,3 +94,4 @@ class Step:
     outputs: list[Output]
     counts: Sequence[Tally] = ()
     asked: float | None = None
+    released: Callable[[], None] | None = None

@@ -7,13 +7,16 @@ is (`hokm.worker.committer`). A decision that has nothing to store waits behind 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from typing import Final, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from hokm import wire
+from hokm.connection import text_frame
 from hokm.room import clock as room_time
 from hokm.room import events as e
 from hokm.room import room as rooms
@@ -29,6 +32,15 @@ _log = Logger()
 SNAPSHOT_RECORDS: Final = 100  # a fold of 100 records costs a few ms; a snapshot less than 0.1 ms
 INBOX_COMMANDS: Final = 1000  # of all connections together, while the table stands still
 RETRY_SECONDS: Final = 1.0  # before time is let pass again after a fault of ours
+
+
+class Hold(Enum):
+    """Why a table stands still; it goes on when no reason is left."""
+
+    OPENING = "opening"
+    STORE = "store"  # which is away
+    MOVE = "move"
+    STOP = "stop"
 
 
 class Keeper(Protocol):
@@ -59,7 +71,7 @@ class Table:
         max_watchers: int,
         on_failure: Callable[[], None],
     ) -> None:
-        """Make a table that stands still until `resume`.
+        """Make a table that stands still until it is resumed from `Hold.OPENING`.
 
         Args:
             room: As read from the store.
@@ -81,7 +93,7 @@ class Table:
         self._max_watchers = max_watchers
         self._on_failure = on_failure
         self._time = RoomClock(clock, room.time)
-        self._held = True
+        self._holds = {Hold.OPENING}
         self._inbox: deque[tuple[Recipient, wire.Command | rooms.Confirm]] = deque()
         self._alone_since: float | None = clock.seconds()
         self._alarm: IDelayedCall | None = None
@@ -122,18 +134,24 @@ class Table:
 
     # --- standing still -------------------------------------------------------------------
 
-    def hold(self, notice: wire.Notice | None = None) -> None:
+    @property
+    def _held(self) -> bool:
+        return bool(self._holds)
+
+    def hold(self, why: Hold, notice: wire.Notice | None = None) -> None:
         """Stand still: commands wait, time does too."""
-        self._held = True
+        self._holds.add(why)
         self._mind_time()
         if notice is not None:
             self._notify(notice)
 
-    def resume(self, notice: wire.Notice | None = None) -> None:
-        """Go on, with the commands that came meanwhile first."""
+    def resume(self, why: Hold, notice: wire.Notice | None = None) -> None:
+        """Have one reason less to stand still; without any, commands that came meanwhile first."""
         if notice is not None:
             self._notify(notice)
-        self._held = False
+        self._holds.discard(why)
+        if self._held:
+            return
         self._note_absent()
         while self._inbox and not self._held:
             sender, command = self._inbox.popleft()
@@ -149,6 +167,38 @@ class Table:
             nothing = e.Record(self.room.time, None, 0, ())
             self._submit(self._entry(nothing, (), whole=True), [])
 
+    def settle(self) -> Deferred[None]:
+        """Have the room stored as it is at this moment; fires when all before it is released."""
+        settled: Deferred[None] = Deferred()
+        nothing = e.Record(self._time.now(), None, 0, ())
+        self.room = rooms.replay(self.room, nothing)
+        entry = self._entry(nothing, (), whole=True)
+        self._submit(entry, [], released=lambda: settled.callback(None))
+        return settled
+
+    def take_up(self, recipients: Iterable[Recipient]) -> None:
+        """Give the places back that connections had before the table was opened here."""
+        for recipient in recipients:
+            seat = self.room.seat_of(recipient.number)
+            if seat is not None or recipient.watching:
+                recipient.take_up(seat)
+                self.seating.place(recipient, seat)
+        self._mind_time()
+
+    def greet(self, recipient: Recipient) -> None:
+        """Tell a connection whose worker died how things are, or that it has no place yet."""
+        if not self.seating.holds(recipient):
+            nowhere = text_frame(wire.encode(wire.error(None, "not_joined")))
+            self._submit(None, [(recipient, nowhere)])
+            return
+        asked = wire.Sync(id=1)
+        outcome = rooms.advance(self.room, recipient.seat, asked, self._time.now(), self._chance)
+        self._go_on(outcome, recipient, None, None)
+
+    def inbox(self) -> list[tuple[Recipient, wire.Command | rooms.Confirm]]:
+        """Return what waits to be decided, in order."""
+        return list(self._inbox)
+
     def _notify(self, notice: wire.Notice) -> None:
         """Tell everybody at once: a notice is no part of the log and waits for nothing."""
         for recipient, output in self.seating.to_all(notice):
@@ -157,7 +207,7 @@ class Table:
 
     def end(self, ending: Ending) -> list[Recipient]:
         """Give the table up: returns its connections, told *ending* and not flushed yet."""
-        self._held = True
+        self._holds.add(Hold.STOP)
         self._inbox.clear()
         self._time.stop()
         self._set_alarm(None)
@@ -178,16 +228,18 @@ class Table:
 
     def _decide(self, sender: Recipient, command: wire.Command) -> None:
         asked = self._clock.seconds()
-        seat = sender.seat
+        placed = self.seating.holds(sender)
+        seat = sender.seat if placed else None
         try:
             if isinstance(command, wire.Join):
-                self._check_join(sender, command)
-                seat = None
-            elif not self.seating.holds(sender):
+                self._check_join(sender, command, placed)
+            elif not placed:
                 if sender.dismissed:
                     return  # sent before the seat was taken over or given up
                 raise rooms.Refused("not_joined")
-            outcome = rooms.advance(self.room, seat, command, self._time.now(), self._chance)
+            outcome = rooms.advance(
+                self.room, seat, command, self._time.now(), self._chance, sender.number
+            )
         except rooms.Refused as refusal:
             self._refuse(sender, command, refusal.code, asked)
         except Exception:  # noqa: BLE001 - the sender must hear of it
@@ -199,10 +251,12 @@ class Table:
             if isinstance(command, wire.Join | wire.Leave):
                 self._mind_time()
 
-    def _check_join(self, sender: Recipient, command: wire.Join) -> None:
-        if self.seating.holds(sender):
+    def _check_join(self, sender: Recipient, command: wire.Join, placed: bool) -> None:
+        """Refuse a second join that wants another role, and watchers beyond the limit."""
+        watches = command.role == "spectator"
+        if placed and watches != (sender.seat is None):
             raise rooms.Refused("wrong_phase")
-        if command.role == "spectator" and self.seating.watchers >= self._max_watchers:
+        if watches and not placed and self.seating.watchers >= self._max_watchers:
             raise rooms.Refused("room_full")
 
     def _refuse(self, sender: Recipient, command: wire.Command, code: str, asked: float) -> None:
@@ -257,8 +311,9 @@ class Table:
         *,
         counts: Sequence[Tally] = (),
         asked: float | None = None,
+        released: Callable[[], None] | None = None,
     ) -> None:
-        self._keeper.submit(Step(self, self.room, entry, outputs, counts, asked))
+        self._keeper.submit(Step(self, self.room, entry, outputs, counts, asked, released))
 
     # --- time -----------------------------------------------------------------------------
 

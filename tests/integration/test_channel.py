@@ -85,7 +85,8 @@ async def ends() -> AsyncIterator[tuple[End, End]]:
 
 
 def _connection(number: int, sock: socket.socket) -> m.Connection:
-    return m.Connection(connection=number, room="ABCD", peer="::1", cookie=cookie(sock))
+    arrival = m.Arrival(connection=number, cookie=cookie(sock), line=0)
+    return m.Connection(room="ABCD", arrival=arrival)
 
 
 @pytest_twisted.ensureDeferred
@@ -96,11 +97,11 @@ async def test_each_socket_arrives_with_its_message(ends: tuple[End, End]) -> No
         with socket.socket() as sock:
             first.channel.send(_connection(number, sock), [sock.fileno()])
     await until(lambda: len(second.heard) == 200)
-    assert [message.connection for message in second.messages] == list(range(200))
+    assert [message.arrival.connection for message in second.messages] == list(range(200))
     for message, (fd,) in second.heard:
         assert not os.get_inheritable(fd)
         with socket.socket(fileno=os.dup(fd)) as sock:
-            assert cookie(sock) == message.cookie
+            assert cookie(sock) == message.arrival.cookie
 
 
 @pytest_twisted.ensureDeferred
@@ -118,10 +119,10 @@ async def test_queued_sockets_may_be_closed_too(ends: tuple[End, End]) -> None:
     second.channel.startReading()
     connections = lambda: [x for x in second.heard if isinstance(x[0], m.Connection)]  # noqa: E731
     await until(lambda: len(connections()) == sent)
-    assert [message.connection for message, _ in connections()] == list(range(sent))
+    assert [message.arrival.connection for message, _ in connections()] == list(range(sent))
     for message, (fd,) in connections():
         with socket.socket(fileno=os.dup(fd)) as sock:
-            assert cookie(sock) == message.cookie
+            assert cookie(sock) == message.arrival.cookie
 
 
 @pytest.mark.parametrize("size", [INLINE_BYTES - 100, INLINE_BYTES + 1, 3_000_000])
@@ -163,7 +164,7 @@ async def test_a_packet_whose_descriptors_did_not_fit_is_refused(ends: tuple[End
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             for filler in fillers:
                 os.close(filler)
-        assert [message.connection for message in second.truncated] == [1]  # type: ignore[attr-defined]
+        assert [message.arrival.connection for message in second.truncated] == [1]  # type: ignore[attr-defined]
     assert descriptors() == before
     assert not second.lost
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted  # type: ignore[import-untyped]
+from hokm.control.identity import cookie
 from twisted.internet import reactor
 from twisted.internet.task import Clock, deferLater
 
-from hokm.control.identity import cookie
 from hokm.supervisor.parcel import pack, unpack
 from hokm.supervisor.systemd import ServiceManager
 from tests.fakesystemd import FakeManager

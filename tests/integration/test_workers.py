@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted  # type: ignore[import-untyped]
+from hokm.supervisor.workers import Untaken, Worker, Workers
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from hokm.control import messages as m
 from hokm.supervisor import workers as module
-from hokm.supervisor.workers import Untaken, Worker, Workers
 
 # A worker that speaks the control protocol with blocking calls; BEHAVIOUR says what is special.
 PROGRAM = """

@@ -34,6 +34,11 @@ CONTRACT = {
     "hokm_rooms": "gauge",
     "hokm_worker_restarts_total": "counter",
     "hokm_connections_refused_total": "counter",
+    "hokm_moves_total": "counter",
+    "hokm_move_aborts_total": "counter",
+    "hokm_adopted_connections_total": "counter",
+    "hokm_distrusted_streams_total": "counter",
+    "hokm_recovery_pause_seconds": "histogram",
 }
 
 

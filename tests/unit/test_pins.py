@@ -5,6 +5,9 @@ Passed with Twisted 26.10.0 and Autobahn 26.10.2.
 | touched by | what |
 | --- | --- |
 | connection: send, buffered | dataBuffer, offset, _tempDataBuffer, _tempDataLen of a transport |
+| connection: export, let_go | the same four are all that waits; emptied, nothing is written |
+| connection: freeze | doWrite() tries once: None, or the error of a connection that is lost |
+| connection: let_go | _shouldShutdown of tcp.Server and unix.Server; connectionLost(reason) |
 | connection: send | a transport's getHandle() is the socket |
 | connection: close | WebSocketProtocol.sendCloseFrame(code=, reasonUtf8=) |
 | connection, client | STATE_OPEN, STATE_CONNECTING, state |
@@ -18,16 +21,31 @@ from __future__ import annotations
 
 import inspect
 import socket
-from typing import Any
+from typing import Any, cast
 
 import autobahn.websocket.protocol as protocol
+import pytest
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.internet import reactor as installed
+from twisted.internet import tcp, unix
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.error import ConnectionDone
+from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Connection
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from hokm.connection import site
+
+
+class _NoReactor:
+    """A reactor, as far as a transport that nothing happens to asks it."""
+
+    def ignore(self, _: object) -> None:
+        """Do nothing."""
+
+    addReader = addWriter = removeReader = removeWriter = ignore
 
 
 def test_the_buffers_of_a_transport() -> None:
@@ -44,6 +62,64 @@ def test_the_buffers_of_a_transport() -> None:
     transport.doWrite()
     waiting = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
     assert waiting == 3
+
+
+def test_what_waits_is_written_in_one_order() -> None:
+    """First dataBuffer from offset on, then _tempDataBuffer; emptied, there is nothing left."""
+    transport: Any = FileDescriptor(cast(Any, _NoReactor()))
+    transport.connected = True
+    written = b""
+
+    def write_two(data: bytes) -> int:
+        nonlocal written
+        written += bytes(data[:2])
+        return 2
+
+    transport.writeSomeData = write_two
+    transport.SEND_LIMIT = 4
+    for data in (b"1234", b"56"):
+        transport.write(data)
+        transport.doWrite()
+    transport.write(b"78")
+    waiting = transport.dataBuffer[transport.offset :] + b"".join(transport._tempDataBuffer)
+    assert written + waiting == b"12345678"
+    transport.dataBuffer, transport.offset = b"", 0
+    transport._tempDataBuffer, transport._tempDataLen = [], 0
+    transport.writeSomeData = lambda data: len(data)
+    assert transport.doWrite() is None
+    assert not transport.dataBuffer
+
+
+@pytest.mark.parametrize("result", [0, 3, CONNECTION_LOST])
+def test_a_write_says_what_is_lost(result: Any) -> None:
+    """`doWrite` is None whether or not bytes are left, and an exception when nothing can follow."""
+    transport: Any = FileDescriptor(cast(Any, _NoReactor()))
+    transport.connected = True
+    transport.writeSomeData = lambda data: result
+    transport.write(b"123")
+    assert transport.doWrite() is (None if isinstance(result, int) else CONNECTION_LOST)
+
+
+@pytest.mark.parametrize("kind", [tcp.Server, unix.Server])
+@pytest.mark.parametrize("let_go", [False, True])
+def test_the_end_of_a_transport(kind: type[tcp.Server], let_go: bool) -> None:
+    """An orderly end shuts the socket down for all its holders, unless `_shouldShutdown` is off."""
+    assert kind._shouldShutdown is True
+    ours, theirs = socket.socketpair()
+    copy = ours.dup()
+    with ours, theirs, copy:
+        protocol = Protocol()
+        transport: Any = kind(ours, protocol, ("", 0), cast(Any, None), 0, cast(Any, _NoReactor()))
+        protocol.makeConnection(transport)
+        transport._shouldShutdown = not let_go
+        transport.connectionLost(Failure(ConnectionDone()))
+        assert ours.fileno() == -1
+        theirs.setblocking(False)
+        if let_go:
+            assert copy.send(b"alive") == len(theirs.recv(10))
+        else:
+            assert theirs.recv(10) == b""
+        transport.connectionLost(Failure(ConnectionDone()))  # a second one does nothing
 
 
 def test_the_handle_of_a_transport() -> None:

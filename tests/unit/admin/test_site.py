@@ -290,7 +290,8 @@ def test_a_fault_is_answered(heard: list[Any]) -> None:
         def metrics_text(self) -> bytes:
             raise ZeroDivisionError("secret")
 
-    world.site = make_site(instance=Broken(world.clock), token=None, reactor=world.clock)
+    broken = Broken(world.clock)
+    world.site = make_site(instance=broken, operations=broken, token=None, reactor=world.clock)
     answer = world.get("/metrics")
     assert answer.error == (500, "internal")
     assert b"secret" not in answer.body
@@ -313,12 +314,3 @@ def test_head(world: World) -> None:
         get, head = world.get(path), world.ask("HEAD", path)
         assert (head.status, head.body) == (200, b"")
         assert head.headers["content-length"] == str(len(get.body))
-
-
-def test_an_instance_without_verbs() -> None:
-    """It has none of their paths."""
-    clock = Clock()
-    world = World()
-    world.site = make_site(instance=FakeInstance(clock), token=None, reactor=clock)
-    assert world.post("/api/replace").error == (404, "not_found")
-    assert world.get("/api/status").json["version"] == "9.8.7"

@@ -89,3 +89,42 @@ def test_who_is_gone_is_forgotten() -> None:
     wheel.stop()
     clock.pump([1.0] * 60)
     assert peer.done == []
+
+
+def test_ages_go_on_on_another_wheel() -> None:
+    """Silence and stuck bytes are as old there as they were here, and end at the same time."""
+    clock, wheel, peer = make()
+    peer.buffered = 100
+    clock.pump([1.0] * 4)
+    assert wheel.ages(cast(Any, peer)) == (4.0, 3.0)  # stuck since the wheel saw it
+    wheel.remove(cast(Any, peer))
+    other = Heartbeat(clock=clock, interval=20.0, timeout=10.0)
+    other.start()
+    other.add(cast(Any, peer), silent_s=4.0, stuck_s=3.0)
+    assert other.ages(cast(Any, peer)) == (4.0, 3.0)
+    clock.pump([1.0] * 2)
+    assert peer.done == []
+    clock.pump([1.0])
+    assert peer.done == ["give up"]
+    clock.pump([1.0] * 23)
+    assert "abort" not in peer.done
+    clock.pump([1.0])
+    assert peer.done[-2:] == ["abort", "give up"]
+
+
+def test_who_was_just_heard_has_no_age() -> None:
+    """What came since the wheel's last turn counts, too."""
+    clock, wheel, peer = make()
+    clock.pump([1.0] * 4)
+    clock.advance(0.5)
+    peer.said = True
+    assert wheel.ages(cast(Any, peer)) == (0.0, 0.0)
+    clock.advance(0.25)
+    assert wheel.ages(cast(Any, peer)) == (0.25, 0.0)
+
+
+def test_who_is_not_looked_after_has_no_age() -> None:
+    """A connection that was removed, as one that is closing is, can still be asked for."""
+    _, wheel, peer = make()
+    wheel.remove(cast(Any, peer))
+    assert wheel.ages(cast(Any, peer)) == (0.0, 0.0)

@@ -8,9 +8,18 @@ from msgspec.msgpack import encode
 
 from hokm.control import messages as m
 
+ARRIVAL = m.Arrival(
+    connection=2**53 - 1, cookie=2**63, line=7, head=b"GET", answered=True, watching=True
+)
 TO_WORKER = [
     m.Configure(worker=3, store="unix:/x", settings=b"{}"),
-    m.Connection(connection=1, room="ABCD", peer="::1", cookie=2**63),
+    m.Connection(room="ABCD", arrival=ARRIVAL),
+    m.Adopt(room="ABCD", move=3, arrivals=(ARRIVAL,), since=1.5, payload=b"x", more=True),
+    m.Drain(room="ABCD", move=3),
+    m.Release(move=3),
+    m.Abort(move=3),
+    m.Commit(move=3),
+    m.Cancel(move=3),
     m.Stop(grace_s=1.5),
     m.Ping(n=1),
 ]
@@ -18,9 +27,14 @@ FROM_WORKER = [
     m.Hello(pid=1),
     m.Ready(),
     m.Misconfigured(message="no store"),
-    m.Got(connection=1),
     m.NotTaken(connection=1, reason="full"),
+    m.Watching(connection=1),
+    m.Closed(connection=1),
     m.RoomIdle(room="ABCD"),
+    m.Offer(move=3, connections=(1, 2), payload=b"x", since=1.5),
+    m.Prepared(move=3),
+    m.Refused(room="ABCD", move=3, reason="store_away"),
+    m.Resumed(room="ABCD", move=3, connections=4, pause_s=0.01),
     m.Stats(rooms=1, connections=2, players=2, active_games=1, loop_lag_ms=0.5),
     m.Pong(n=1),
     m.Stopped(),

@@ -14,14 +14,13 @@ WEBSOCKET = (
 
 def test_a_websocket_request_names_its_room() -> None:
     """Method, path, room code in upper case and the wish for a WebSocket are found."""
-    assert parse(WEBSOCKET) == Head("GET", "/ws", "ABCD2", True)
+    assert parse(WEBSOCKET) == Head("GET", "/ws", "ABCD2", True, WEBSOCKET)
 
 
 def test_an_ordinary_request() -> None:
     """A request without Upgrade is no WebSocket and needs no room."""
-    assert parse(b"POST /api/rooms HTTP/1.1\r\nHost: x\r\n\r\n{}") == Head(
-        "POST", "/api/rooms", None, False
-    )
+    head = b"POST /api/rooms HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert parse(head + b"{}") == Head("POST", "/api/rooms", None, False, head)
 
 
 @pytest.mark.parametrize("cut", range(len(WEBSOCKET)))

@@ -41,6 +41,13 @@ class MemoryStore:
         self._rooms[room] = (epoch + 1, position, snapshot, records)
         return Claimed(epoch + 1, position, snapshot, tuple(records))
 
+    async def read(self, room: str) -> Claimed | None:
+        self._check()
+        if room not in self._rooms:
+            return None
+        epoch, position, snapshot, records = self._rooms[room]
+        return Claimed(epoch, position, snapshot, tuple(records))
+
     def commit(self, entries: Sequence[Entry]) -> Deferred[list[Verdict]]:
         if entries:
             self.calls += 1

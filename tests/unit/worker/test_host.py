@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import count
 from typing import Any, cast
 
 import pytest
@@ -62,6 +63,8 @@ class World:
         self.clock = Clock()
         self.store = MemoryStore()
         self.idle: list[str] = []
+        self.watching: list[int] = []
+        self.numbers = count(1)
         self.settings = settings
         self.host = self.another()
         room = rooms.open_room(CODE, wire.TableOptions(), HOST_TOKEN, b"r" * 32)
@@ -79,6 +82,7 @@ class World:
             settings=WorkerSettings(**self.settings),
             owner="test",
             on_idle=self.idle.append,
+            on_watching=self.watching.append,
         )
 
     def seq_for_another(self) -> int:
@@ -90,7 +94,9 @@ class World:
     def come(self, host: Host | None = None, code: str = CODE, peer: str = "192.0.2.1") -> Person:
         """Connect somebody."""
         far = Wire(peer)
-        player = (host or self.host).admit(cast(Any, far), code, on_gone=lambda c: None)
+        host = host or self.host
+        player = host.make_player(cast(Any, far), next(self.numbers), code, lambda player: None)
+        host.admit(player)
         player.on_open()
         return Person(self, far, player)
 

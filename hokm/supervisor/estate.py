@@ -1,0 +1,134 @@
+"""What the program leaves to its next life: state in a memfd, and the descriptors that go with it.
+
+There are two ways from one life to the next. The program executes itself in place: all descriptors
+stay as they are, workers and store live on. Or it ends and is started again by a service manager
+that has kept the descriptors meanwhile (sd_pid_notify_with_fds(3)): they come back in any order,
+so each is found by what it is, a connection by its `SO_COOKIE`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+VERSION: Final = 1
+VARIABLE: Final = "HOKM_ESTATE"  # names the memfd's descriptor to a program that executed itself
+
+# Names under which the service manager keeps descriptors.
+STATE_NAME: Final = "state"
+LEDGER_NAME: Final = "ledger"
+CONNECTIONS_NAME: Final = "players"  # a parcel, see `hokm.supervisor.parcel`
+LISTEN_NAME: Final = "listen"
+NAMES: Final = (STATE_NAME, LEDGER_NAME, CONNECTIONS_NAME, LISTEN_NAME)
+
+
+class KeptWorker(Struct, frozen=True):
+    """A worker that lives on; descriptor of its channel."""
+
+    id: int
+    pid: int
+    channel: int
+    active: bool
+
+
+class KeptConnection(Struct, frozen=True):
+    """A player's connection, as `hokm.supervisor.connections.Held`; *worker* is None for none."""
+
+    number: int
+    room: str
+    head: bytes
+    fd: int
+    cookie: int
+    line: int
+    worker: int | None
+    watching: bool
+
+
+class KeptRoom(Struct, frozen=True):
+    """A room that its last owner had exported before it ended; see `hokm.control.messages`."""
+
+    room: str
+    payload: bytes
+    since: float
+    connections: tuple[int, ...]
+
+
+class Estate(Struct, frozen=True, kw_only=True):
+    """All of it. Fields are only ever added, with a default: two releases meet here.
+
+    Attributes:
+        ledger, listening, lock: Descriptors; of a program that ended, only their places.
+        store_pid: Process of the embedded store; None where there is none.
+        store_path: Its socket.
+        workers: Those that live on.
+        pins: Room and worker.
+        rooms: Exported ones, of a program that ended.
+        pending: Connections whose request is incomplete: cookie and descriptor.
+        target: How many workers there are to be; None: as the settings say.
+    """
+
+    ledger: int
+    listening: int
+    lock: int | None = None
+    store_pid: int | None = None
+    store_path: str | None = None
+    workers: tuple[KeptWorker, ...] = ()
+    connections: tuple[KeptConnection, ...] = ()
+    pins: tuple[tuple[str, int], ...] = ()
+    rooms: tuple[KeptRoom, ...] = ()
+    pending: tuple[tuple[int, int], ...] = ()
+    target: int | None = None
+    version: int = VERSION
+
+
+class UnknownEstate(Exception):
+    """It cannot be read. The caller starts as if there were none; players resume by token."""
+
+
+_decoder = msgspec.msgpack.Decoder(Estate)
+
+
+def write(estate: Estate) -> int:
+    """Write an estate to a new memfd; returns its descriptor."""
+    fd = os.memfd_create("hokm-estate", os.MFD_CLOEXEC)
+    rest = memoryview(msgspec.msgpack.encode(estate))
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    return fd
+
+
+def read(fd: int) -> Estate:
+    """Read what `write` wrote; the descriptor is closed.
+
+    Raises:
+        UnknownEstate: See there.
+    """
+    with open(fd, "rb", buffering=0) as file:
+        file.seek(0)
+        data = file.read()
+    try:
+        estate = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise UnknownEstate(str(error)) from error
+    if estate.version != VERSION:
+        raise UnknownEstate(f"version {estate.version}, known is {VERSION}")
+    return estate
+
+
+def executed(environ: Mapping[str, str]) -> Estate | None:
+    """Return the estate of a program that executed itself; None where none is announced.
+
+    Raises:
+        UnknownEstate: See there.
+    """
+    announced = environ.get(VARIABLE)
+    if announced is None:
+        return None
+    try:
+        return read(int(announced))
+    except (OSError, ValueError) as error:
+        raise UnknownEstate(f"{VARIABLE}: {error}") from error

@@ -1,0 +1,307 @@
+"""From one life of the program to the next: what is collected at the end of one, and taken back.
+
+See `hokm.supervisor.estate` for the two ways. The invariant: a descriptor is either in the estate
+or closed, and what the next life takes back is what this one had, or nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from twisted.internet.defer import DeferredSemaphore, gatherResults
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.logger import Logger
+
+from hokm.control import messages as m
+from hokm.control.ledger import Ledger
+from hokm.control.stream import cookie
+from hokm.processes import AdoptedChild
+from hokm.supervisor import estate as e
+from hokm.supervisor.connections import Connections, Held
+from hokm.supervisor.inherited import Inherited, inherited, take_over, without_inherited
+from hokm.supervisor.listener import Listener
+from hokm.supervisor.moves import Export
+from hokm.supervisor.parcel import unpack
+from hokm.supervisor.placement import RoomCode, WorkerId
+from hokm.supervisor.pool import Pool
+from hokm.supervisor.routing import Routing
+from hokm.supervisor.worker import Worker
+
+_log = Logger()
+
+EXPORTS_AT_ONCE: Final = 8
+CHECK_SECONDS: Final = 60.0  # for the installed code to import itself, on a busy machine
+
+_CHECK: Final = "import sys; from hokm.tap import Options; Options().parseOptions(sys.argv[1:])"
+
+
+# --- the end of a life ---------------------------------------------------------------------------
+
+
+def kept_connections(connections: Connections) -> tuple[e.KeptConnection, ...]:
+    """Write down all connections."""
+    return tuple(
+        e.KeptConnection(
+            number=held.number,
+            room=held.room,
+            head=held.head,
+            fd=held.sock.fileno(),
+            cookie=held.cookie,
+            line=held.line,
+            worker=held.worker,
+            watching=held.watching,
+        )
+        for held in connections.all()
+    )
+
+
+def living(routing: Routing, pool: Pool, listener: Listener, **rest: Any) -> e.Estate:
+    """Collect the estate of a program that is about to execute itself: all live on.
+
+    Args:
+        rest: Fields of the estate that concern the store.
+    """
+    workers = tuple(
+        e.KeptWorker(id=worker.id, pid=worker.pid, channel=worker.channel_fd, active=worker.active)
+        for worker in pool
+        if worker.pid is not None
+    )
+    pins = tuple(
+        (str(room), int(worker.id))
+        for worker in pool.active
+        for room in routing.placement.rooms_of(worker.id)
+    )
+    return e.Estate(
+        ledger=routing.connections.ledger.fd,
+        listening=listener.fileno(),
+        workers=workers,
+        connections=kept_connections(routing.connections),
+        pins=pins,
+        pending=tuple((cookie(sock), sock.fileno()) for sock in listener.waiting()),
+        target=pool.target,
+        **rest,
+    )
+
+
+def execute(estate: e.Estate, environ: Mapping[str, str], argv: Sequence[str]) -> NoReturn:
+    """Put the code that is installed now in this process's place; the pid stays.
+
+    Args:
+        argv: Command line, the interpreter included.
+
+    Raises:
+        OSError: The system refuses; nothing was changed.
+    """
+    state = e.write(estate)
+    kept = _descriptors(estate, state)
+    for fd in kept:
+        os.set_inheritable(fd, True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execve(  # noqa: S606 - our own command line, as we were started
+            argv[0], list(argv), {**without_inherited(environ), e.VARIABLE: str(state)}
+        )
+    finally:
+        for fd in kept:
+            os.set_inheritable(fd, False)
+        os.close(state)
+
+
+def _descriptors(estate: e.Estate, state: int) -> list[int]:
+    single = (state, estate.ledger, estate.listening, estate.lock)
+    return [
+        *(fd for fd in single if fd is not None),
+        *(worker.channel for worker in estate.workers),
+        *(connection.fd for connection in estate.connections),
+        *(fd for _, fd in estate.pending),
+    ]
+
+
+def command_line(original: Sequence[str]) -> list[str] | None:
+    """Return the command line that starts this program in place.
+
+    Args:
+        original: `sys.orig_argv`.
+
+    Returns:
+        None where that cannot be: a daemon would leave its process for another one.
+    """
+    if "hokm" not in original or not {"-n", "--nodaemon"} & set(original):
+        return None
+    at = original.index("hokm")
+    # The file with our pid is there, and twistd would take us for another server.
+    return [sys.executable, *original[1:at], "--pidfile=", *original[at:]]
+
+
+async def check_installed(reactor: Any, original: Sequence[str]) -> str | None:
+    """See whether the code that is installed now would start; returns what is wrong with it."""
+    options = original[original.index("hokm") + 1 :]
+    run = getProcessOutputAndValue(
+        sys.executable, ["-c", _CHECK, *options], env=dict(os.environ), reactor=reactor
+    )
+    _, errors, code = await run.addTimeout(CHECK_SECONDS, reactor)
+    if code == 0:
+        return None
+    lines = errors.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"it ends with code {code}"
+
+
+async def export_all(routing: Routing, workers: Iterable[Worker]) -> list[e.KeptRoom]:
+    """Have all rooms leave their workers; those that do not are closed with the workers."""
+    slots = DeferredSemaphore(EXPORTS_AT_ONCE)
+    rooms = [(worker, room) for worker in workers for room in routing.placement.rooms_of(worker.id)]
+    asked = [
+        slots.run(routing.moves.begin, room, worker, None)
+        for worker, room in rooms
+        if routing.connections.of_room(room) and room not in routing.moves
+    ]
+    outcomes = await gatherResults(asked)
+    return [_kept(outcome.export) for outcome in outcomes if outcome.export is not None]
+
+
+def _kept(export: Export) -> e.KeptRoom:
+    return e.KeptRoom(export.room, export.payload, export.since, export.connections)
+
+
+# --- the beginning of the next -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Heritage:
+    """What an earlier life of the program has left to this one.
+
+    Attributes:
+        executed: Whether it is still the same process: workers and store live on.
+        sockets: All that came, by cookie.
+    """
+
+    estate: e.Estate
+    executed: bool
+    ledger: int
+    sockets: Mapping[int, socket.socket]
+
+
+def inherit(environ: MutableMapping[str, str], block: bytes, pid: int) -> Heritage | None:
+    """Take over what an earlier life has left; None where there was none, or nothing readable.
+
+    Args:
+        environ: The environment; what announces an estate is taken out of it.
+        block: `/proc/self/environ`, see `hokm.supervisor.inherited`.
+        pid: Of this process.
+    """
+    try:
+        estate = e.executed(environ)
+        environ.pop(e.VARIABLE, None)
+        if estate is not None:
+            fds = [connection.fd for connection in estate.connections]
+            fds += [estate.listening, *(fd for _, fd in estate.pending)]
+            os.set_inheritable(estate.ledger, False)
+            return Heritage(estate, True, estate.ledger, sockets(fds))
+        return _kept_by_manager(take_over(inherited(block, pid)))
+    except e.UnknownEstate as error:
+        _log.error("the estate of an earlier life cannot be read: {error}", error=error)
+        return None
+
+
+def _kept_by_manager(found: Sequence[Inherited]) -> Heritage | None:
+    """Sort out the descriptors that the service manager kept.
+
+    Raises:
+        UnknownEstate: There is no readable state among them; all are closed.
+    """
+    if not found:
+        return None
+    named = {one.name: one.fd for one in found}
+    state, ledger = named.get(e.STATE_NAME), named.get(e.LEDGER_NAME)
+    parcels = [one.fd for one in found if one.name == e.CONNECTIONS_NAME]
+    rest = [one.fd for one in found if one.fd not in (state, ledger, *parcels)]
+    rest += [fd for parcel in parcels for fd in unpack(parcel)]
+    estate = e.Estate(ledger=-1, listening=-1) if state is None else e.read(state)
+    if ledger is None:
+        ledger = Ledger.make().fd
+    return Heritage(estate, False, ledger, sockets(rest))
+
+
+def listening_socket(heritage: Heritage | None, interface: str, port: int) -> socket.socket | None:
+    """Return the socket among those that came that listens on an address.
+
+    Another address than before means that the settings have changed: the old one is closed.
+
+    Args:
+        interface: Numeric; empty for every IPv4 interface.
+        port: 0 for any.
+    """
+    for sock in () if heritage is None else heritage.sockets.values():
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            host, bound = sock.getsockname()[:2]
+            if host == (interface or "0.0.0.0") and port in (0, bound):  # noqa: S104 - compared
+                return sock
+            sock.close()
+    return None
+
+
+def restore_connections(connections: Connections, heritage: Heritage) -> list[Held]:
+    """Take connections back, each with the socket of its cookie; some may be lost."""
+    found = []
+    for one in heritage.estate.connections:
+        sock = heritage.sockets.get(one.cookie)
+        if sock is None:
+            continue
+        held = Held(
+            one.number,
+            RoomCode(one.room),
+            one.head,
+            sock,
+            one.cookie,
+            one.line,
+            WorkerId(one.worker) if one.worker is not None and heritage.executed else None,
+            one.watching,
+        )
+        connections.restore(held)
+        found.append(held)
+    connections.reserve(held.line for held in found)
+    return found
+
+
+def sockets(fds: Iterable[int]) -> dict[int, socket.socket]:
+    """Return the sockets behind descriptors, by cookie; what is none is closed."""
+    found: dict[int, socket.socket] = {}
+    for fd in fds:
+        try:
+            sock = socket.socket(fileno=fd)
+        except OSError as error:
+            _log.error("descriptor {fd} is no socket: {error}", fd=fd, error=error)
+            continue
+        os.set_inheritable(fd, False)
+        found[cookie(sock)] = sock
+    return found
+
+
+def restore_workers(pool: Pool, kept: Iterable[e.KeptWorker], reactor: Any) -> None:
+    """Go on with the workers of the life before, which is still this process."""
+    for one in kept:
+        os.set_inheritable(one.channel, False)
+        worker = Worker(id=WorkerId(one.id), reactor=reactor, watcher=pool)
+        try:
+            process = AdoptedChild(reactor=reactor, pid=one.pid, protocol=worker)
+        except ProcessLookupError:
+            os.close(one.channel)
+            continue
+        worker.resume(process, socket.socket(fileno=one.channel), active=one.active)
+        pool.restore(worker)
+
+
+def bring_back(routing: Routing, held: Iterable[Held], rooms: Iterable[e.KeptRoom]) -> None:
+    """Find owners for the rooms of a life that has ended, with or without their exports."""
+    left = {one.number: one for one in held}
+    for room in rooms:
+        going = [left.pop(number) for number in room.connections if number in left]
+        arrivals: list[tuple[Held, m.Arrival]] = [(one, one.arrival()) for one in going]
+        routing.recovery.bring_back(RoomCode(room.room), arrivals, room.payload, room.since)
+    routing.recovery.take_over(left.values())
