@@ -210,16 +210,19 @@ class Moves:
                 self._lost_target(move)
             elif worker is move.source and move.offered is None:
                 self._fail(move, "worker_lost")
-            elif worker is move.source and move.target is not None:
+            elif worker is move.source and move.target is not None and not move.committed:
                 # What was offered is the new owner's alone now, which goes on when it is ready.
                 for held in move.offered or ():
-                    self._connections.assign(held, move.target.id)
+                    if self._connections.get(held.number) is held:
+                        self._connections.assign(held, move.target.id)
 
     def _lost_target(self, move: _Move) -> None:
-        if move.committed or move.source.state == "dead":
-            self._end(move, Outcome("worker_lost"))  # its connections are taken over as all of its
-        else:
+        if not (move.committed or move.source.state == "dead"):
             self._fail(move, "worker_lost")
+            return
+        if not move.committed:
+            self._observer.not_moved("worker_lost")
+        self._end(move, Outcome("worker_lost"))  # its connections are taken over as all of its
 
     # --- ends -----------------------------------------------------------------------------
 

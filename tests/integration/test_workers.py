@@ -5,20 +5,26 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_twisted  # type: ignore[import-untyped]
-from hokm.supervisor.workers import Untaken, Worker, Workers
-from twisted.internet import reactor
+from twisted.internet import reactor as installed
 from twisted.internet.task import deferLater
 
 from hokm.control import messages as m
-from hokm.supervisor import workers as module
+from hokm.control.ledger import Ledger
+from hokm.supervisor import worker as module
+from hokm.supervisor.pool import Pool
+from hokm.supervisor.worker import Launch, Worker
+from hokm.tasks import every
+
+reactor: Any = installed
+ASK_SECONDS = 1.0
+PROMISED_SECONDS = 5.0  # in which a worker that hangs is found
 
 # A worker that speaks the control protocol with blocking calls; BEHAVIOUR says what is special.
 PROGRAM = """
@@ -49,27 +55,23 @@ while True:
     if not packet:
         break
     message = m.TO_WORKER.decode(packet[1:])
-    if isinstance(message, m.Connection):
-        if behaviour == "refuses":
-            tell(m.NotTaken(connection=message.connection, reason="full"))
-        elif behaviour == "takes and dies":
-            tell(m.Got(connection=message.connection))
-            os.kill(os.getpid(), signal.SIGKILL)
-        elif behaviour == "dies":
-            os.kill(os.getpid(), signal.SIGKILL)
-        elif behaviour == "closes":
+    if isinstance(message, m.Configure):
+        assert os.fstat(fds[0]).st_size, "the ledger did not come with it"
+    elif isinstance(message, m.Ping):
+        tell(m.Pong(n=message.n))
+    elif isinstance(message, m.Drain):
+        if behaviour == "closes":
             channel.close()
             time.sleep(60)
-        else:
-            tell(m.Got(connection=message.connection))
-            tell(m.RoomIdle(room=message.room))
-            os.write(fds[0], b"hello from %d" % os.getpid())
-        for fd in fds:
-            os.close(fd)
+        tell(m.Closed(connection=7))
+        os.kill(os.getpid(), signal.SIGKILL)
     elif isinstance(message, m.Stop) and behaviour != "deaf":
         tell(m.Stopped())
         break
 """
+
+
+LEDGER = Ledger.make()
 
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -87,29 +89,31 @@ def descriptors() -> int:
 
 
 class Noted:
-    """A watcher that notes what it is told."""
+    """An owner that notes what it is told.
+
+    Attributes:
+        active: Number and pid of each worker that took rooms, in order.
+        events: All that was told, in short.
+    """
 
     def __init__(self) -> None:
-        self.ready: list[int] = []
-        self.pids: list[int | None] = []
-        self.lost: list[Untaken] = []
-        self.idle: list[str] = []
-        self.untaken: Untaken = []
+        self.active: list[tuple[int, int | None]] = []
+        self.lost: list[tuple[int, int | None]] = []
+        self.said: list[m.FromWorker] = []
         self.misconfigured: list[str] = []
-        self.gone: list[int] = []
+        self.events: list[str] = []
 
-    def on_ready(self, worker: Worker) -> None:
-        self.ready.append(worker.id)
-        self.pids.append(worker.pid)
+    def on_active(self, worker: Worker) -> None:
+        self.active.append((worker.id, worker.pid))
+        self.events.append("active")
 
-    def on_lost(self, worker: Worker, untaken: Untaken) -> None:
-        self.lost.append(untaken)
+    def on_message(self, worker: Worker, message: m.FromWorker) -> None:
+        self.said.append(message)
+        self.events.append(type(message).__name__)
 
-    def on_idle(self, worker: Worker, room: str) -> None:
-        self.idle.append(room)
-
-    def on_untaken(self, worker: Worker, connection: m.Connection, sock: socket.socket) -> None:
-        self.untaken.append((connection, sock))
+    def on_lost(self, worker: Worker, pid: int | None) -> None:
+        self.lost.append((worker.id, pid))
+        self.events.append("lost")
 
     def on_misconfigured(self, worker: Worker, reason: str) -> None:
         self.misconfigured.append(reason)
@@ -121,29 +125,30 @@ class Crew:
     def __init__(self) -> None:
         self.noted = Noted()
         self.environ = {**os.environ, "BEHAVIOUR": "good", "PYTHONPATH": os.pathsep.join(sys.path)}
-        self.workers = Workers(
+        self.pool = Pool(
             reactor=reactor,
-            watcher=self.noted,
+            owner=self.noted,
+            launch=Launch((sys.executable, "-c", PROGRAM), self.environ),
             configuration=lambda id: m.Configure(worker=id, store="", settings=b"{}"),
-            environ=self.environ,
-            command=(sys.executable, "-c", PROGRAM),
-            on_gone=self.noted.gone.append,
+            ledger=LEDGER.fd,
+            spares=0,
         )
 
-    async def start(self, behaviour: str, count: int = 1) -> None:
-        """Start workers and wait until they are ready."""
+    def begin(self, behaviour: str, target: int = 1, spares: int = 0) -> None:
+        """Start workers."""
         self.environ["BEHAVIOUR"] = behaviour
-        self.workers.start(count)
-        await until(lambda: len(self.noted.ready) == count)
+        self.pool.target, self.pool.spares = target, spares
+        self.pool.mind()
 
-    def give(self, worker: int, number: int = 1) -> socket.socket:
-        """Give a worker a connection, whose client's end is returned."""
-        ours, theirs = socket.socketpair()
-        ours.settimeout(5)
-        ours.sendall(b"request")
-        connection = m.Connection(connection=number, room="ABCD", peer="::1", cookie=0)
-        self.workers[worker].give(connection, theirs)
-        return ours
+    async def start(self, behaviour: str, target: int = 1, spares: int = 0) -> None:
+        """Start workers and wait until they are ready, the spares too."""
+        self.begin(behaviour, target, spares)
+        await until(lambda: len(self.pool.ready) == target and len(self.pool.waiting) == spares)
+
+    @property
+    def first(self) -> Worker:
+        """The worker with the lowest number."""
+        return min(self.pool, key=lambda worker: worker.id)
 
 
 @pytest_twisted.async_yield_fixture
@@ -153,101 +158,117 @@ async def crew() -> AsyncIterator[Crew]:
     before = descriptors()
     crew = Crew()
     yield crew
-    await crew.workers.stop(0.5)
-    for _, sock in chain(crew.noted.untaken, *crew.noted.lost):
-        sock.close()
+    await crew.pool.stop(0.5)
     await until(lambda: descriptors() <= before)
+
+
+def kill(worker: Worker, number: int = signal.SIGKILL) -> None:
+    """Send a worker's process a signal."""
+    assert worker.pid is not None
+    os.kill(worker.pid, number)
 
 
 @pytest_twisted.ensureDeferred
 async def test_workers_start_and_stop(crew: Crew) -> None:
     """Numbers rise from 1, and a worker told to stop ends by itself and stays away."""
     await crew.start("good", 2)
-    assert sorted(crew.noted.ready) == [1, 2]
-    assert {worker.state for worker in crew.workers} == {"ready"}
-    both = crew.workers.stop(5.0), crew.workers.stop(5.0)  # said twice
-    for gone in both:
+    workers = list(crew.pool)
+    assert sorted(id for id, _ in crew.noted.active) == [1, 2]
+    assert {worker.state for worker in workers} == {"ready"}
+    for gone in crew.pool.stop(5.0), crew.pool.stop(5.0):  # said twice
         await gone
-    assert {worker.state for worker in crew.workers} == {"dead"}
-    assert sorted(crew.noted.gone) == sorted(pid for pid in crew.noted.pids if pid)
+    assert {worker.state for worker in workers} == {"dead"}
+    assert sorted(crew.noted.lost) == sorted(crew.noted.active)
     await deferLater(reactor, 0.3)  # longer than the first pause before a new start
-    assert {worker.pid for worker in crew.workers} == {None}
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_taken_connection_is_the_workers(crew: Crew) -> None:
-    """Once the worker has it, no copy is kept: the client sees its end with the worker's."""
-    await crew.start("good")
-    with crew.give(1) as client:
-        await until(lambda: crew.noted.idle == ["ABCD"])
-        assert client.recv(100) == b"hello from %d" % (crew.workers[1].pid or 0)
-        with pytest.raises(ConnectionResetError):  # the request was never read
-            client.recv(100)
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_connection_that_was_not_taken_comes_back(crew: Crew) -> None:
-    """A worker that refuses gives the connection back, with all its bytes."""
-    await crew.start("refuses")
-    with crew.give(1, 7):
-        await until(lambda: crew.noted.untaken)
-        ((connection, sock),) = crew.noted.untaken
-        assert connection.connection == 7
-        assert sock.recv(100) == b"request"
-
-
-@pytest.mark.parametrize("behaviour", ["dies", "closes"])
-@pytest_twisted.ensureDeferred
-async def test_a_dead_workers_connections_go_elsewhere(crew: Crew, behaviour: str) -> None:
-    """What a worker had not taken when it died comes back, and the next life can serve it."""
-    await crew.start(behaviour)
-    crew.environ["BEHAVIOUR"] = "good"
-    with crew.give(1, 7) as client:
-        await until(lambda: crew.noted.lost)
-        ((connection, sock),) = crew.noted.lost.pop()
-        assert connection.connection == 7
-        await until(lambda: crew.noted.ready == [1, 1])
-        crew.workers[1].give(connection, sock)
-        await until(lambda: crew.noted.idle)
-        assert client.recv(100) == b"hello from %d" % (crew.workers[1].pid or 0)
-    assert crew.noted.pids[0] != crew.noted.pids[1]
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_taken_connection_does_not_come_back(crew: Crew) -> None:
-    """The last word of a dying worker is heard, also when its end is noticed first."""
-    await crew.start("takes and dies")
-    channel = crew.workers[1]._channel
-    assert channel is not None
-    channel.stopReading()
-    with crew.give(1):
-        await until(lambda: crew.noted.lost)
-    assert crew.noted.lost == [[]]
+    assert list(crew.pool) == []
 
 
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
-    [("exit 3", "code 3"), ("misconfigured", "no such store"), ("old", "version 1")],
+    [("exit 3", "code 3"), ("misconfigured", "no such store"), ("old", "version")],
 )
 @pytest_twisted.ensureDeferred
 async def test_bad_configuration_is_final(crew: Crew, behaviour: str, reason: str) -> None:
     """A worker that cannot work as it is configured is told once and not started again."""
-    crew.environ["BEHAVIOUR"] = behaviour
-    crew.workers.start(1)
+    crew.begin(behaviour)
     await until(lambda: crew.noted.misconfigured and crew.noted.lost)
     await deferLater(reactor, 0.3)  # longer than the first pause before a new start
     assert len(crew.noted.misconfigured) == 1
     assert reason in crew.noted.misconfigured[0]
-    assert crew.workers[1].pid is None
+    assert list(crew.pool) == []
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_worker_that_dies_is_started_again(crew: Crew) -> None:
-    """SIGKILL ends one life; the next has the same number and another process."""
+async def test_a_worker_that_fails_to_start_is_started_again(crew: Crew) -> None:
+    """Each failure is told, and the next try may succeed."""
+    crew.begin("exit 1")
+    await until(lambda: len(crew.noted.lost) == 2)
+    crew.environ["BEHAVIOUR"] = "good"
+    await until(lambda: crew.pool.ready)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_worker_that_dies_is_replaced(crew: Crew) -> None:
+    """SIGKILL ends one life; without a spare the next has the same number and another process."""
     await crew.start("good")
-    os.kill(crew.workers[1].pid or 0, signal.SIGKILL)
-    await until(lambda: crew.noted.ready == [1, 1])
-    assert crew.noted.pids[0] != crew.noted.pids[1]
+    kill(crew.first)
+    await until(lambda: len(crew.noted.active) == 2)
+    (id, pid), (next_id, next_pid) = crew.noted.active
+    assert (id, next_id) == (1, 1) and pid != next_pid
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_spare_takes_over(crew: Crew) -> None:
+    """It is there before the death is told, and another spare is started."""
+    await crew.start("good", 1, spares=1)
+    crew.noted.events.clear()
+    kill(crew.first)
+    await until(lambda: crew.noted.lost)
+    assert crew.noted.events == ["active", "lost"]
+    assert [worker.id for worker in crew.pool.ready] == [2]
+    await until(lambda: [worker.id for worker in crew.pool.waiting] == [1])
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_worker_that_hangs_is_found(crew: Crew) -> None:
+    """One that stands still is killed within the promised time, and a spare takes over."""
+    await crew.start("good", 1, spares=1)
+    asking = every(reactor, ASK_SECONDS, crew.pool.ask, "asking")
+    try:
+        await deferLater(reactor, 2.5 * ASK_SECONDS)  # answers keep it alive meanwhile
+        assert crew.noted.lost == []
+        stopped = crew.first
+        kill(stopped, signal.SIGSTOP)
+        began = reactor.seconds()
+        await until(lambda: crew.noted.lost, PROMISED_SECONDS + 5.0)
+        assert reactor.seconds() - began < PROMISED_SECONDS
+    finally:
+        asking.stop()
+    assert stopped.state == "dead"
+    assert [worker.id for worker in crew.pool.ready] == [2]
+
+
+@pytest_twisted.ensureDeferred
+async def test_last_words_are_heard(crew: Crew) -> None:
+    """What a worker said is passed on before its end is, also when that is noticed first."""
+    await crew.start("good")
+    channel = crew.first._channel
+    assert channel is not None
+    channel.stopReading()
+    crew.first.tell(m.Drain(room="ABCD", move=1))
+    await until(lambda: crew.noted.lost)
+    assert crew.noted.said == [m.Closed(connection=7)]
+    assert crew.noted.events.index("Closed") < crew.noted.events.index("lost")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_worker_that_closes_its_channel_is_killed(crew: Crew) -> None:
+    """It cannot be told anything any more; another one takes its place."""
+    await crew.start("closes")
+    crew.environ["BEHAVIOUR"] = "good"
+    crew.first.tell(m.Drain(room="ABCD", move=1))
+    await until(lambda: len(crew.noted.active) == 2)
+    assert len(crew.noted.lost) == 1
 
 
 @pytest_twisted.ensureDeferred
@@ -256,10 +277,9 @@ async def test_a_worker_that_never_gets_ready_is_killed(
 ) -> None:
     """Without Ready in time the process is killed and another one started."""
     monkeypatch.setattr(module, "START_SECONDS", 0.5)
-    crew.environ["BEHAVIOUR"] = "slow"
-    crew.workers.start(1)
+    crew.begin("slow")
     await until(lambda: len(crew.noted.lost) == 2)
-    assert not crew.noted.ready
+    assert not crew.noted.active
 
 
 @pytest_twisted.ensureDeferred
@@ -267,5 +287,6 @@ async def test_a_deaf_worker_is_killed(crew: Crew, monkeypatch: pytest.MonkeyPat
     """Who hears neither Stop nor SIGTERM is killed."""
     monkeypatch.setattr(module, "STOP_MARGIN", 0.2)
     await crew.start("deaf")
-    await crew.workers.stop(0.1)
-    assert crew.workers[1].state == "dead"
+    deaf = crew.first
+    await crew.pool.stop(0.1)
+    assert deaf.state == "dead"

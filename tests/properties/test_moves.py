@@ -246,7 +246,7 @@ class Moving(RuleBasedStateMachine):
     def a_worker_is_heard(self, n: int) -> None:
         self.hear(self.nth([peer for peer in self.peers if peer.said], n))
 
-    @precondition(offering)
+    @precondition(lambda self: self.offering())
     @rule(n=NTH, ready=st.sampled_from([True, True, True, False]))
     def offer(self, n: int, ready: bool) -> None:
         peer, move = self.nth(self.offering(), n)
@@ -256,7 +256,7 @@ class Moving(RuleBasedStateMachine):
             room = peer.draining.pop(move)
             peer.said.append(m.Refused(room=room, move=move, reason="store_away"))
 
-    @precondition(adopting)
+    @precondition(lambda self: self.adopting())
     @rule(n=NTH, ready=st.sampled_from([True, True, True, False]))
     def prepare(self, n: int, ready: bool) -> None:
         peer, move = self.nth(self.adopting(), n)
@@ -267,7 +267,7 @@ class Moving(RuleBasedStateMachine):
             del peer.prepared[move]
             peer.said.append(m.Refused(room="", move=move, reason="unreadable"))
 
-    @precondition(serving)
+    @precondition(lambda self: self.serving())
     @rule(n=NTH)
     def close(self, n: int) -> None:
         peer, number = self.nth(self.serving(), n)
@@ -343,5 +343,5 @@ class Moving(RuleBasedStateMachine):
 def test_moves_machine() -> None:
     """No order of events serves a connection twice, loses one, or leaves a move without an end."""
     run_state_machine_as_test(
-        Moving, settings=settings(max_examples=100, stateful_step_count=60, deadline=None)
+        Moving, settings=settings(max_examples=150, stateful_step_count=60, deadline=None)
     )

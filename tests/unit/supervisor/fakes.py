@@ -29,7 +29,7 @@ class FakeWorker:
         full: Whether no descriptor is left for a copy.
     """
 
-    def __init__(self, id: int, log: list[tuple[int, m.ToWorker]] | None = None) -> None:
+    def __init__(self, id: int, log: list[tuple[int, Any]] | None = None) -> None:
         self.id = WorkerId(id)
         self.state: State = "ready"
         self.told: list[m.ToWorker] = []
@@ -52,7 +52,7 @@ class FakeWorker:
     @property
     def real(self) -> Worker:
         """The same, for those who want a real worker."""
-        return cast(Any, self)
+        return cast(Worker, self)
 
 
 def connections() -> Connections:

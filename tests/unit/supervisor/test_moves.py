@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -41,7 +42,7 @@ class World:
     def __init__(self) -> None:
         self.clock = Clock()
         self.placement = Placement()
-        self.log: list[tuple[int, m.ToWorker]] = []
+        self.log: list[tuple[int, Any]] = []
         self.workers = {id: FakeWorker(id, self.log) for id in (SOURCE, TARGET, THIRD)}
         self.source, self.target = self.workers[SOURCE], self.workers[TARGET]
         for worker in self.workers.values():
