@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted  # type: ignore[import-untyped]
-from hokm.control.identity import cookie
 from twisted.internet import reactor
 from twisted.internet.task import Clock, deferLater
 
+from hokm.control.stream import cookie
 from hokm.supervisor.parcel import pack, unpack
 from hokm.supervisor.systemd import ServiceManager
 from tests.fakesystemd import FakeManager
@@ -25,7 +25,7 @@ SECONDS = 30.0
 UNPACK = """
 import os, socket
 from pathlib import Path
-from hokm.control.identity import cookie
+from hokm.control.stream import cookie
 from hokm.supervisor.inherited import inherited, take_over
 from hokm.supervisor.parcel import unpack
 found = take_over(inherited(Path("/proc/self/environ").read_bytes(), os.getpid()))

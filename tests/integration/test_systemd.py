@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 import pytest_twisted  # type: ignore[import-untyped]
-from hokm.control.identity import cookie
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import globalLogPublisher
 
+from hokm.control.stream import cookie
 from hokm.supervisor.systemd import MESSAGE_DESCRIPTORS, RETRY_SECONDS, WAITING, ServiceManager
 from tests.fakesystemd import FakeManager
 
@@ -35,7 +35,7 @@ import json, os, socket, sys
 from pathlib import Path
 import twisted.internet.endpoints
 from twisted.internet import reactor, task
-from hokm.control.identity import cookie
+from hokm.control.stream import cookie
 from hokm.supervisor.inherited import inherited, take_over, without_inherited
 from hokm.supervisor.systemd import ServiceManager
 manager = ServiceManager.find(os.environ, os.getpid(), reactor)
