@@ -119,7 +119,7 @@ def test_json_log(start_server: Callable[..., Any]) -> None:
     server.stop()
     lines = [json.loads(line) for line in server.log.read_text().splitlines()]
     messages = " ".join(line["message"] for line in lines)
-    assert "worker 1 is ready" in messages
+    assert "worker 1 takes rooms" in messages
     assert "stopped" in messages
 
 
@@ -129,7 +129,7 @@ def test_nothing_is_left(start_server: Callable[..., Any]) -> None:
         server = start_server(workers=2)
         assert server.process is not None
         children = psutil.Process(server.process.pid).children(recursive=True)
-        assert len(children) == 3
+        assert len(children) in (3, 4)  # store, two workers, and a spare that may just be starting
         server.process.send_signal(how)
         server.process.wait(20)
         server.process = None

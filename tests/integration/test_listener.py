@@ -95,7 +95,7 @@ async def test_a_request_is_handed_on_unread(site: Site) -> None:
     site.client(REQUEST + b"more")
     await until(lambda: site.websockets)
     head, sock, peer = site.websockets[0]
-    assert head == Head("GET", "/ws", "ABCD", True)
+    assert head == Head("GET", "/ws", "ABCD", True, REQUEST)
     assert peer == site.address[0]
     assert not sock.getblocking()
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

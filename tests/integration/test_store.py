@@ -129,6 +129,27 @@ async def test_log_snapshot_and_hands(running: Running) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_to_read_is_not_to_own(running: Running) -> None:
+    """It finds what a claim finds, under the epoch of the owner, who goes on writing."""
+    store = running.store
+    assert await store.read("ROOM2345") is None
+    assert await store.create("ROOM2345", b"snapshot 0")
+    unclaimed = await store.read("ROOM2345")
+    assert unclaimed is not None and unclaimed.records == ()
+    first = await store.claim("ROOM2345", "worker-1")
+    assert first is not None and first.epoch > unclaimed.epoch
+    assert await store.commit([entry("ROOM2345", first.epoch, 0)]) == [DONE]
+    owner = await running.raw("HGETALL", "hokm:{ROOM2345}:owner")
+    for _ in range(2):
+        read = await store.read("ROOM2345")
+        assert read is not None
+        assert (read.epoch, read.position) == (first.epoch, 1)
+        assert (read.snapshot, read.records) == (b"snapshot 0", (b"record 0",))
+    assert await running.raw("HGETALL", "hokm:{ROOM2345}:owner") == owner
+    assert await store.commit([entry("ROOM2345", first.epoch, 1)]) == [DONE]
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_repeated_entry_is_stored_once(running: Running) -> None:
     """What is sent again after a lost answer changes nothing, its hands neither."""
     store = running.store

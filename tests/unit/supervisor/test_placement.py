@@ -83,3 +83,92 @@ def test_load_is_spread() -> None:
     for n in range(400):
         placement.worker_for(RoomCode(f"R{n}"))
     assert max(placement.load(WorkerId(id)) for id in (1, 2, 3, 4)) <= 110
+
+
+def test_a_pin_is_where_a_room_is() -> None:
+    """A room that was moved is there, whatever the hash says, and no more where it was."""
+    placement = _with_workers(1, 2)
+    room = RoomCode("ABCD")
+    assert placement.where(room) is None
+    here = placement.worker_for(room)
+    there = WorkerId(3 - here)
+    placement.pin(room, there)
+    assert placement.where(room) == placement.worker_for(room) == there
+    assert (placement.rooms_of(here), placement.rooms_of(there)) == ([], [room])
+    assert placement.rooms == 1
+    placement.pin(room, there)
+    assert (placement.load(here), placement.load(there)) == (0, 1)
+    assert placement.remove(here) == set() and placement.remove(there) == {room}
+    assert placement.where(room) is None
+
+
+def test_to_choose_is_not_to_place() -> None:
+    """It says where a room would go, and nothing is pinned; so it is placed, if it is."""
+    placement = _with_workers(1, 2, 3)
+    rooms = [RoomCode(f"R{n}") for n in range(9)]
+    for room in rooms:
+        chosen = placement.choose(room)
+        assert placement.where(room) is None
+        assert placement.worker_for(room) == chosen
+    with pytest.raises(NoWorker):
+        Placement().choose(rooms[0])
+
+
+def test_a_room_on_a_draining_worker_would_go_elsewhere() -> None:
+    """Where it is says its pin; where it would go, the hash of those that take rooms."""
+    placement = _with_workers(1)
+    room = RoomCode("ABCD")
+    placement.worker_for(room)
+    placement.draining(WorkerId(1))
+    placement.add(WorkerId(2))
+    assert (placement.where(room), placement.choose(room)) == (1, 2)
+
+
+def test_rooms_are_listed_in_a_stable_order() -> None:
+    """By their codes; none for a worker that is not known."""
+    placement = _with_workers(1)
+    for code in ("CC", "AA", "BB"):
+        placement.pin(RoomCode(code), WorkerId(1))
+    assert placement.rooms_of(WorkerId(1)) == ["AA", "BB", "CC"]
+    assert placement.rooms_of(WorkerId(9)) == []
+
+
+def _with_loads(loads: dict[int, int]) -> Placement:
+    placement = _with_workers(*loads)
+    for id, load in loads.items():
+        for n in range(load):
+            placement.pin(RoomCode(f"R{id}{n}"), WorkerId(id))
+    return placement
+
+
+@pytest.mark.parametrize(
+    ("loads", "moves"),
+    [
+        ({}, 0),
+        ({1: 5}, 0),
+        ({1: 3, 2: 2}, 0),
+        ({1: 3, 2: 1}, 1),
+        ({1: 9, 2: 0, 3: 0}, 6),
+        ({1: 5, 2: 5, 3: 0}, 3),
+        ({1: 4, 2: 3, 3: 0}, 2),
+    ],
+)
+def test_surplus(loads: dict[int, int], moves: int) -> None:
+    """As many rooms move as must until no worker has more than one above another."""
+    assert len(_with_loads(loads).surplus()) == moves
+
+
+def test_surplus_goes_from_the_fullest_to_the_emptiest() -> None:
+    """Of its rooms that one which wants to go there most; nothing is moved by it."""
+    placement = _with_loads({1: 4, 2: 3, 3: 2})
+    [(room, worker)] = placement.surplus()
+    assert worker == 3
+    assert room == max(placement.rooms_of(WorkerId(1)), key=lambda one: weight(one, WorkerId(3)))
+    assert placement.where(room) == 1
+
+
+def test_a_draining_worker_has_no_part_in_it() -> None:
+    """It neither gives nor takes here: its rooms go by its own drain."""
+    placement = _with_loads({1: 9, 2: 0, 3: 0})
+    placement.draining(WorkerId(1))
+    assert placement.surplus() == []
