@@ -182,7 +182,7 @@ class Player:
             return
         if not self._may(self._price(command), command.id):
             return
-        if not (self._asked or self._may_join(command)):
+        if not (self.placed or self._may_join(command)):
             return
         if not self._tables.receive(self, command):
             self._refuse(command.id, "rate_limited")

@@ -270,8 +270,8 @@ async def test_workers_are_killed(start_server: Callable[..., Any]) -> None:
     # A worker that dies within 2 s of being ready is started again with a growing delay.
     tables, pauses = await disturb(server, MANY, fault, rest_seconds=1.2)
     print(f"{MANY} kills of a worker: longest pause {max(pauses):.2f} s")
-    assert all(client.resumes == 0 for table in tables for client in table.clients)
     handoff = server.status()["handoff"]
+    assert all(client.resumes == 0 for table in tables for client in table.clients)
     assert handoff["distrusted"] == 0
     assert handoff["adopted"] >= 4 * handoff["recovered"] > 0
 
