@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from tests.fakesystemd import FakeManager
+
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
@@ -28,7 +30,15 @@ class Server:
         log: File with all that it wrote.
     """
 
-    def __init__(self, state_dir: Path, *options: str, workers: int = 2, **environ: str) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *options: str,
+        workers: int = 2,
+        manager: FakeManager | None = None,
+        **environ: str,
+    ) -> None:
+        self._manager = manager
         self.state_dir = state_dir
         self.port, self.admin_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -52,14 +62,18 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it is ready."""
         twistd = Path(sys.executable).with_name("twistd")
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [twistd, "-n", "--pidfile=", "hokm", *self._options],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environ,
-            )
+        command = [twistd, "-n", "--pidfile=", "hokm", *self._options]
+        if self._manager is not None:
+            self.process = self._manager.start(command, env=self._environ, log=self.log)
+        else:
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=self._environ,
+                )
         until = time.monotonic() + START_SECONDS
         while not self.is_ready():
             assert self.process.poll() is None, self.log.read_text()
@@ -77,6 +91,13 @@ class Server:
         """Return what a path answers, read as JSON."""
         base = self.admin if admin else self.url
         with urllib.request.urlopen(base + path, timeout=5) as response:
+            return json.load(response)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """Have the operators' side do something; returns its answer, read as JSON."""
+        data = b"" if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.admin + path, data=data, method="POST")
+        with urllib.request.urlopen(request, timeout=15) as response:
             return json.load(response)
 
     def status(self) -> Any:

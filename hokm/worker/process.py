@@ -10,6 +10,7 @@ from random import SystemRandom
 from typing import Any, Final
 
 import msgspec
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -31,6 +32,8 @@ from hokm.worker.lag import LoopLag
 _log = Logger()
 
 MISCONFIGURED: Final = 3  # exit code: to be started again would not help
+STORE_SECONDS: Final = 2.0  # that a new worker gives the store, before it is ready without
+_POLL_SECONDS: Final = 0.01
 _TEND_SECONDS: Final = 1.0
 _ORPHANED_SECONDS: Final = 2.0  # for the last commits, when the supervisor is gone
 
@@ -119,6 +122,15 @@ class WorkerProcess:
         name = f"worker-{message.worker}"
         logs.start(sys.stderr, format=settings.log_format, level=settings.log_level, process=name)
         self._begin(settings, where, name, site, Ledger(ledger))
+        run(self._get_ready(), "the worker's start")
+
+    async def _get_ready(self) -> None:
+        """Say that rooms can come; with the store in reach, if it can be reached soon."""
+        until = self._reactor.seconds() + STORE_SECONDS
+        while self._store is not None and not self._store.up:
+            if self._reactor.seconds() > until:
+                break
+            await deferLater(self._reactor, _POLL_SECONDS)
         self._channel.send(m.Ready())
 
     def _begin(

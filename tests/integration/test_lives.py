@@ -1,0 +1,179 @@
+"""The program's lives under play: it executes itself, is started again, replaces its workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import threads
+
+from tests.conftest import Server
+from tests.fakesystemd import FakeManager
+from tests.integration.test_matches import FAST, Table, disturb, wait
+
+JOB_SECONDS = 60.0
+
+# Workers that are started from now on end at once, as those of a bad release.
+BAD_RELEASE = """
+import os, sys
+if "hokm.worker" in sys.orig_argv and os.path.exists(os.environ["BAD_RELEASE"]):
+    os._exit(1)
+"""
+
+
+async def job(server: Server, path: str, body: Any = None) -> Any:
+    """Ask for something and wait until it has ended; returns the job's last status."""
+    asked = await threads.deferToThread(server.post, path, body)
+    until = time.monotonic() + JOB_SECONDS
+    while asked["state"] == "running":
+        assert time.monotonic() < until, asked
+        await wait(0.05)
+        asked = await threads.deferToThread(server.get, f"/api/jobs/{asked['id']}", True)
+    return asked
+
+
+async def upgrade(server: Server) -> None:
+    """Have the supervisor execute itself, and wait until its next life answers."""
+    before = server.status()["uptime_s"]
+    await threads.deferToThread(server.post, "/api/upgrade")
+    until = time.monotonic() + JOB_SECONDS
+    while not server.is_ready() or server.status()["uptime_s"] >= before:
+        assert time.monotonic() < until, server.log.read_text()[-2000:]
+        await wait(0.05)
+
+
+def check_kept(tables: list[Table]) -> None:
+    """Prove that no client has lost its socket, and none had to ask for its place again."""
+    assert all(client.resumes == 0 for table in tables for client in table.clients)
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_the_supervisor_executes_itself(start_server: Callable[..., Server]) -> None:
+    """Pid, workers, store and sockets stay; the next life knows them all, and can do it again."""
+    server = start_server(workers=2, **FAST)
+    assert server.process is not None
+    store, workers = server.store_pid(), set(server.worker_pids())
+
+    async def fault(number: int) -> None:
+        await upgrade(server)
+        assert server.store_pid() == store
+        if number == 0:
+            assert set(server.worker_pids()) == workers
+        else:  # its next life sees to dying children, too
+            os.kill(server.worker_pids()[0], signal.SIGKILL)
+
+    tables, pauses = await disturb(server, 3, fault)
+    check_kept(tables)
+    assert server.process.poll() is None
+    assert max(pauses) < JOB_SECONDS
+    print(f"3 executions: longest until play went on {max(pauses):.2f} s")
+    os.kill(server.store_pid(), signal.SIGKILL)
+    until = time.monotonic() + 10
+    while not server.is_ready():
+        assert time.monotonic() < until
+        await wait(0.05)
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_code_that_does_not_start_is_not_executed(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """The job fails and says why; the old life goes on."""
+    settings = tmp_path / "hokm.toml"
+    settings.write_text("")
+    server = start_server("--config", str(settings), workers=1)
+    settings.write_text("workres = 3\n")
+    ended = await job(server, "/api/upgrade")
+    assert ended["state"] == "failed"
+    assert "workres is no setting" in ended["note"]
+    assert server.is_ready()
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[FakeManager]:
+    """Run a service manager with a store for descriptors."""
+    with FakeManager(tmp_path) as made:
+        yield made
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_a_service_manager_restarts_the_program(
+    start_server: Callable[..., Server], manager: FakeManager
+) -> None:
+    """`systemctl restart`: all processes are new, and the sockets the same."""
+    server = start_server(workers=2, manager=manager, **FAST, HOKM_DESCRIPTOR_STORE="true")
+    waits = []
+
+    def restart() -> None:
+        began = time.monotonic()
+        server.stop()
+        server.start()
+        waits.append(time.monotonic() - began)
+
+    async def fault(number: int) -> None:
+        pids = server.worker_pids()
+        await threads.deferToThread(restart)
+        assert not set(pids) & set(server.worker_pids())
+
+    tables, pauses = await disturb(server, 3, fault)
+    check_kept(tables)
+    assert manager.stored == []  # else its copies would keep dead connections open
+    assert manager.refused == []
+    print(f"3 restarts: {max(waits):.2f} s, longest until play went on {max(pauses):.2f} s")
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_what_the_service_manager_lost_resumes_by_token(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """A store that is too small loses sockets; their players come back, and nothing is lost."""
+    with FakeManager(tmp_path, fdstore_max=3) as small:
+        server = start_server(workers=1, manager=small, **FAST, HOKM_DESCRIPTOR_STORE="true")
+
+        async def fault(number: int) -> None:
+            await threads.deferToThread(server.stop)
+            await threads.deferToThread(server.start)
+
+        tables, _ = await disturb(server, 2, fault)
+        assert sum(client.resumes for table in tables for client in table.clients) > 0
+        server.stop()
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_a_bad_release_leaves_the_old_workers(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Workers that do not start replace none; once they start, all are replaced, under play."""
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text(BAD_RELEASE)
+    flag = tmp_path / "bad"
+    server = start_server(
+        workers=2, **FAST, PYTHONPATH=str(tmp_path / "path"), BAD_RELEASE=str(flag)
+    )
+    old = set(server.worker_pids())
+
+    async def fault(number: int) -> None:
+        if number == 0:
+            flag.touch()
+            ended = await job(server, "/api/replace")
+            assert (ended["state"], ended["done"]) == ("failed", 0)
+            assert set(server.worker_pids()) == old
+            flag.unlink()
+        else:
+            assert (await job(server, "/api/replace"))["state"] == "done"
+            assert not old & set(server.worker_pids())
+
+    tables, _ = await disturb(server, 2, fault)
+    check_kept(tables)
+    assert server.status()["handoff"]["aborts"] == {}
