@@ -48,6 +48,15 @@ async def upgrade(server: Server) -> None:
         await wait(0.05)
 
 
+async def both(server: Server) -> set[int]:
+    """Return the pids of two workers, once they take rooms."""
+    until = time.monotonic() + JOB_SECONDS
+    while len(pids := server.worker_pids()) < 2:
+        assert time.monotonic() < until
+        await wait(0.05)
+    return set(pids)
+
+
 def check_kept(tables: list[Table]) -> None:
     """Prove that no client has lost its socket, and none had to ask for its place again."""
     assert all(client.resumes == 0 for table in tables for client in table.clients)
@@ -59,7 +68,7 @@ async def test_the_supervisor_executes_itself(start_server: Callable[..., Server
     """Pid, workers, store and sockets stay; the next life knows them all, and can do it again."""
     server = start_server(workers=2, **FAST)
     assert server.process is not None
-    store, workers = server.store_pid(), set(server.worker_pids())
+    store, workers = server.store_pid(), await both(server)
 
     async def fault(number: int) -> None:
         await upgrade(server)
@@ -161,7 +170,7 @@ async def test_a_bad_release_leaves_the_old_workers(
     server = start_server(
         workers=2, **FAST, PYTHONPATH=str(tmp_path / "path"), BAD_RELEASE=str(flag)
     )
-    old = set(server.worker_pids())
+    old = await both(server)
 
     async def fault(number: int) -> None:
         if number == 0:
