@@ -77,6 +77,7 @@ class Arrivals:
         self._send = send
         self._on_resumed = on_resumed
         self._parts: list[tuple[m.Arrival, socket.socket]] = []
+        self._parts_of: tuple[str, int] | None = None  # room and move
         self._prepared: dict[int, _Adoption] = {}
 
     # --- new ones -------------------------------------------------------------------------
@@ -125,10 +126,10 @@ class Arrivals:
 
     def adopt(self, message: m.Adopt, descriptors: list[int]) -> None:
         """Restore the connections of a room; after a crash or restart, go on with it at once."""
-        self._parts += _sockets(message.arrivals, descriptors)
+        parts = self._collect(message, descriptors)
         if message.more:
             return
-        parts, self._parts = self._parts, []
+        self._parts = []
         adoption = _Adoption(message.room, message.move, message.since)
         try:
             if any(cookie(sock) != arrival.cookie for arrival, sock in parts):
@@ -148,6 +149,17 @@ class Arrivals:
             run(self._prepare(adoption), "preparation of a room", room=message.room)
         else:
             self._take_on(adoption)
+
+    def _collect(
+        self, message: m.Adopt, descriptors: list[int]
+    ) -> list[tuple[m.Arrival, socket.socket]]:
+        """Put the packets of one room together; what is left of another never became whole."""
+        key = message.room, message.move
+        if key != self._parts_of:
+            _close_all(self._parts)
+            self._parts, self._parts_of = [], key
+        self._parts += _sockets(message.arrivals, descriptors)
+        return self._parts
 
     def refuse(self, message: m.Adopt) -> None:
         """Refuse a room whose descriptors did not fit into this process."""

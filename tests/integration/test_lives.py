@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import signal
 import time
+import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,9 +30,17 @@ if "hokm.worker" in sys.orig_argv and os.path.exists(os.environ["BAD_RELEASE"]):
 """
 
 
-async def job(server: Server, path: str, body: Any = None) -> Any:
-    """Ask for something and wait until it has ended; returns the job's last status."""
-    asked = await threads.deferToThread(server.post, path, body)
+async def job(server: Server, path: str, body: Any = None, refused: bool = False) -> Any:
+    """Ask for something and wait until it has ended; returns the job's last status.
+
+    Args:
+        refused: Whether that it failed may be the very answer (409).
+    """
+    try:
+        asked = await threads.deferToThread(server.post, path, body)
+    except urllib.error.HTTPError as error:
+        assert refused and error.code == 409
+        return json.load(error)
     until = time.monotonic() + JOB_SECONDS
     while asked["state"] == "running":
         assert time.monotonic() < until, asked
@@ -38,12 +49,20 @@ async def job(server: Server, path: str, body: Any = None) -> Any:
     return asked
 
 
+def uptime(server: Server) -> float:
+    """Return for how many seconds this life has lasted; for ever while none answers."""
+    try:
+        return float(server.status()["uptime_s"])
+    except OSError:
+        return math.inf
+
+
 async def upgrade(server: Server) -> None:
     """Have the supervisor execute itself, and wait until its next life answers."""
     before = server.status()["uptime_s"]
     await threads.deferToThread(server.post, "/api/upgrade")
     until = time.monotonic() + JOB_SECONDS
-    while not server.is_ready() or server.status()["uptime_s"] >= before:
+    while uptime(server) >= before:
         assert time.monotonic() < until, server.log.read_text()[-2000:]
         await wait(0.05)
 
