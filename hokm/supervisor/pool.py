@@ -21,8 +21,7 @@ from hokm.supervisor.worker import Launch, Worker
 _log = Logger()
 
 FIRST_PAUSE: Final = 0.1  # seconds before another start after one that failed; doubled up to ...
-MOST_PAUSE: Final = 30.0
-STABLE_SECONDS: Final = 2.0  # ... and back to the first after so long in the state ready
+MOST_PAUSE: Final = 30.0  # ... and back to the first once a worker is ready
 
 
 class Owner(Protocol):
@@ -210,6 +209,7 @@ class Pool:
 
     def on_ready(self, worker: Worker) -> None:
         """Use a worker that has started."""
+        self._pause = FIRST_PAUSE
         fresh = self._fresh.pop(worker, None)
         if fresh is not None:
             fresh.callback(worker)
@@ -227,25 +227,17 @@ class Pool:
             _log.error(
                 "worker {id} (pid {pid}) died: {reason}", id=worker.id, pid=pid, reason=reason
             )
-        self._mind_pause(worker)
+        if worker.ready_since is None and not worker.expected:
+            self._try_later()  # whatever ends it at its start would end the next one, too
         if not self._stopping:
-            for spare in self._waiting_oldest_first()[: self.target - len(self.ready)]:
+            missing = max(0, self.target - len(self.ready))
+            for spare in self._waiting_oldest_first()[:missing]:
                 self.activate(spare)  # first, so that it can have the dead one's rooms
         self._owner.on_lost(worker, pid)
         fresh = self._fresh.pop(worker, None)
         if fresh is not None:
             fresh.callback(None)
         self.mind()
-
-    def _mind_pause(self, worker: Worker) -> None:
-        """Note how a life went: who dies young is not replaced at once."""
-        if worker.expected:
-            return
-        since = worker.ready_since
-        if since is not None and self._reactor.seconds() - since > STABLE_SECONDS:
-            self._pause = FIRST_PAUSE
-        else:
-            self._try_later()
 
     def on_misconfigured(self, worker: Worker, reason: str) -> None:
         """Give up where no worker serves; else the living ones are better than none."""

@@ -127,11 +127,12 @@ class Recovery:
     def _part(self, held: Held, found: Trust) -> None:
         """Close a connection whose streams are cut; its player comes again by token."""
         self._observer.distrusted(found)
-        with contextlib.suppress(OSError):
-            if found is Trust.HALF_READ:
+        if found is Trust.HALF_READ:
+            with contextlib.suppress(OSError):
                 held.sock.send(_GOODBYE)
                 held.sock.recv(_READ_BYTES)  # closing over unread bytes resets: no close frame
-            held.sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            held.sock.shutdown(socket.SHUT_RDWR)  # whoever else may hold a copy
         self._connections.close(held)
 
     def bring_back(

@@ -158,12 +158,13 @@ class Routing:
         """Do without a worker: others go on with its rooms and sockets."""
         self.placement.remove(worker.id)
         self.moves.on_gone(worker)
-        left = self.connections.of_worker(worker.id)
-        if self.open:
-            self.recovery.take_over(left)
-        else:
-            for held in left:
+        going_on = []
+        for held in self.connections.of_worker(worker.id):
+            if self.open and held.room not in self.moves:
+                going_on.append(held)
+            else:  # the program ends, or it was closing while its room was offered elsewhere
                 self.connections.close(held)
+        self.recovery.take_over(going_on)
 
     def on_message(self, worker: Worker, message: m.FromWorker) -> None:
         """Take what a worker says of its rooms and connections."""

@@ -202,11 +202,11 @@ class Worker(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """Hear that the process is gone."""
-        self._set_alarm(None)
         if self._channel is not None:
             self._channel.drain()  # its last words: which connections it had closed
             self._channel.close()
             self._channel = None
+        self._set_alarm(None)
         self.state = "dead"
         self.transport = None
         self.pid = None

@@ -122,10 +122,11 @@ class Committer:
             elif verdict is Verdict.LOST and step in self._flying:
                 self.forget(step.table)
                 self._on_lost(step.table.code)
-        self._land(behind)
         if self.away:
+            # First: a room that moves is gone once its last step is released.
             self.away = False
             self._on_back()
+        self._land(behind)
 
     def _failed(self, failure: Failure) -> None:
         """Keep all for another try: whether the store did it is not known, and need not be."""

@@ -117,11 +117,13 @@ class Departures:
             if departure.freezing is not None:
                 departure.freezing.cancel()
             return
-        self._host.attach(departure.company)
-        for player, record in zip(departure.company.players, departure.records, strict=True):
+        players = departure.company.players
+        for player, record in zip(players, departure.records, strict=True):
             player.restore(record.player)
             stream = record.stream
             self._heartbeat.add(player.connection, silent_s=stream.silent_s, stuck_s=stream.stuck_s)
+        self._host.attach(departure.company)
+        for player in players:
             player.thaw()
 
 

@@ -268,11 +268,16 @@ class Host:
         """Put a room back that was taken out and did not move, and let it go on."""
         for player in company.players:
             self.admit(player)
-        if company.table is not None:
-            self._tables[company.code] = company.table
-            if self.committer.away:
-                company.table.hold(Hold.STORE, PAUSED)
-            company.table.resume(Hold.MOVE)
+        table = company.table
+        if table is None:
+            return
+        self._tables[company.code] = table
+        for recipient in list(table.seating):
+            if recipient.dismissed:  # closed meanwhile
+                table.lost(recipient)
+        if self.committer.away:
+            table.hold(Hold.STORE, PAUSED)
+        table.resume(Hold.MOVE)
 
     async def look_up(self, code: str) -> None:
         """See whether this worker could go on with a room.
@@ -309,6 +314,7 @@ class Host:
         table = self._tables.get(code)
         if table is not None:
             self._take_up(table, players)
+            _hand_on(table, waiting)
             if on_open is not None:
                 on_open()
         elif on_open is not None:
@@ -335,18 +341,12 @@ class Host:
             return
         table = self._tables[code] = self._make_table(room, claimed)
         self._take_up(table, self._players.get(code, ()))
-        for player, what in present:
-            if isinstance(what, rooms.Confirm):
-                table.confirm(player)
-            else:
-                table.receive(player, what)
+        _hand_on(table, present)
         notice = RESUMED if opening.was_away else None
         if self.committer.away:
             table.hold(Hold.STORE)
             notice = None
         table.resume(Hold.OPENING, notice)
-        for tell in opening.on_open:
-            tell()
 
     def _make_table(self, room: Room, claimed: Claimed) -> Table:
         return Table(
@@ -452,3 +452,11 @@ class Host:
             player.dismiss()
             player.put(STOPPING)
             player.flush()
+
+
+def _hand_on(table: Table, waiting: Sequence[Waiting]) -> None:
+    for player, what in waiting:
+        if isinstance(what, rooms.Confirm):
+            table.confirm(player)
+        else:
+            table.receive(player, what)

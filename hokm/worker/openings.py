@@ -29,7 +29,7 @@ class Opening:
     Attributes:
         waiting: What came for it meanwhile.
         was_away: Whether the store was, so that those who had a place were told of a pause.
-        on_open: Are called when the table goes on.
+        on_open: Are called when the table goes on, or is known to be no more.
     """
 
     code: str
@@ -107,6 +107,8 @@ class Openings:
             if not self._stopping:
                 del self._openings[opening.code]
                 self._opener.opened(opening, claimed)
+                for tell in opening.on_open:
+                    tell()
             return
 
 

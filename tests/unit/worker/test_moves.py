@@ -342,6 +342,7 @@ def test_the_deadline_for_join_travels() -> None:
     two = Two(join_seconds=5.0)
     host, silent = two.sit(token=HOST_TOKEN), two.come()
     two.clock.advance(3.0)
+    old = silent.far
     two.one.begin()
     offer = two.one.offered()
     two.clock.advance(60.0)
@@ -351,7 +352,22 @@ def test_the_deadline_for_join_travels() -> None:
     assert silent.far.closed is None
     two.clock.advance(0.2)
     assert silent.far.closed == wire.POLICY
-    assert host.far.closed is None
+    assert host.far.closed is None and old.closed is None
+
+
+def test_the_deadline_for_join_goes_on_at_home() -> None:
+    """Where the move fails it is the same."""
+    two = Two(join_seconds=5.0)
+    silent = two.come()
+    two.clock.advance(3.0)
+    two.one.begin()
+    two.one.offered()
+    two.clock.advance(60.0)
+    two.one.departures.abort(1)
+    two.clock.advance(1.9)
+    assert silent.far.closed is None
+    two.clock.advance(0.2)
+    assert silent.far.closed == wire.POLICY
 
 
 def test_guesses_travel() -> None:
@@ -577,6 +593,24 @@ def test_who_closes_while_the_room_freezes(two: Two) -> None:
     assert host.far.kinds()[-1] == "player_left" and texts(host) == []
 
 
+def test_who_is_lost_before_he_has_arrived(two: Two) -> None:
+    """A connection that was never taken on is nobody's loss, and its room is not idle for it."""
+    host = two.sit(token=HOST_TOKEN)
+    player = two.one.host.make_player(cast(Any, Wire()), 99, CODE, lambda player: None)
+    player.on_closed(None, False)
+    assert two.one.host.census().connections == 1
+    assert host.answer(host.say("say", text="1")) and two.world.idle == []
+
+
+def test_a_room_is_idle_when_the_last_has_gone(two: Two) -> None:
+    """Nobody had joined, so that there never was a table."""
+    first, last = two.come(), two.come()
+    first.player.on_closed(None, False)
+    assert two.world.idle == []
+    last.player.on_closed(None, False)
+    assert two.world.idle == [CODE]
+
+
 # --- two owners --------------------------------------------------------------------------
 
 
@@ -648,6 +682,19 @@ def test_commands_that_travel_to_a_room_that_is_open_already(two: Two) -> None:
     two.other.land(offer, [host])
     assert two.other.resumed == 1
     assert host.answer(id) is not None
+
+
+def test_a_room_that_the_store_has_lost_meanwhile(two: Two) -> None:
+    """The move comes to an end all the same; who says something hears that there is no room."""
+    host = two.sit(token=HOST_TOKEN)
+    two.one.begin()
+    offer = two.one.offered()
+    two.one.departures.release(1)
+    two.store._rooms.clear()
+    two.other.land(offer, [host])
+    assert two.other.resumed == 1
+    host.say("say", text="1")
+    assert host.far.heard[-1]["code"] == "no_such_room"
 
 
 # --- after a crash -----------------------------------------------------------------------
