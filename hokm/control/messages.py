@@ -220,11 +220,13 @@ class Refused(_Message, frozen=True):
     Attributes:
         move: 0 where the room was to be adopted at once.
         reason: One of `REASONS`.
+        connections: Those that were to be adopted.
     """
 
     room: str
     move: int
     reason: str
+    connections: tuple[int, ...] = ()
 
 
 class Resumed(_Message, frozen=True):

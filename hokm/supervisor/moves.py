@@ -91,12 +91,15 @@ class Moves:
         observer: Observer,
         on_parked: Callable[[Held], None],
         on_orphaned: Callable[[RoomCode, Sequence[Held]], None],
+        first: int = 1,
     ) -> None:
         """Make an empty list.
 
         Args:
             on_parked: Is given each connection that came for a moving room, when it is there.
             on_orphaned: Is given the connections of a room that neither side can go on with.
+            first: Number of the first move. A random one, where workers live on from a program
+                that has executed itself: their last words on its moves may still come.
         """
         self._reactor = reactor
         self._connections = connections
@@ -104,7 +107,7 @@ class Moves:
         self._observer = observer
         self._on_parked = on_parked
         self._on_orphaned = on_orphaned
-        self._numbers = count(1)
+        self._numbers = count(first)
         self._moves: dict[int, _Move] = {}
         self._rooms: dict[RoomCode, _Move] = {}
 

@@ -164,10 +164,10 @@ class Recovery:
             adopt(worker, waif.room, waif.arrivals, payload=waif.payload, since=waif.since)
         except OSError as error:
             _log.error("room {room} is lost: {error}", room=waif.room, error=error)
-            self.refused(waif.room, id)
+            self.refused([held.number for held, _ in waif.arrivals], id)
 
-    def refused(self, room: RoomCode, worker: WorkerId) -> None:
-        """Hear that a worker cannot adopt a room: its players come again by token."""
-        for held in self._connections.of_room(room):
-            if held.worker == worker:
+    def refused(self, numbers: Iterable[int], worker: WorkerId) -> None:
+        """Hear that a worker cannot adopt connections: their players come again by token."""
+        for held in map(self._connections.get, numbers):
+            if held is not None and held.worker == worker:
                 self._part(held, Trust.HALF_READ)

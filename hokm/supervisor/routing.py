@@ -51,11 +51,13 @@ class Routing:
         connections: Connections,
         worker: Callable[[WorkerId], Worker],
         metrics: Metrics,
+        first_move: int = 1,
     ) -> None:
         """Make empty routes.
 
         Args:
             worker: Finds a worker by its number.
+            first_move: See `Moves`.
         """
         self.placement = Placement()
         self.connections = connections
@@ -67,6 +69,7 @@ class Routing:
             observer=self.tally,
             on_parked=self.place,
             on_orphaned=self._orphaned,
+            first=first_move,
         )
         self.recovery = Recovery(
             connections=connections,
@@ -183,8 +186,8 @@ class Routing:
                 self._idle(worker, RoomCode(room))
             case m.Resumed(connections=connections, pause_s=pause):
                 self.tally.recovered(connections, pause)
-            case m.Refused(room=room):
-                self.recovery.refused(RoomCode(room), worker.id)
+            case m.Refused(connections=numbers):
+                self.recovery.refused(numbers, worker.id)
 
     def _with(self, worker: Worker, number: int, do: Callable[[Held], object]) -> None:
         held = self.connections.get(number)

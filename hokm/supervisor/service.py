@@ -43,6 +43,7 @@ from hokm.tasks import every, run
 
 _log = Logger()
 
+MOVE_BITS: Final = 40
 CONNECTION_BITS: Final = 53  # a number that every JSON reader keeps whole
 JOBS_SHOWN: Final = 10
 _TEND_SECONDS: Final = 1.0
@@ -122,6 +123,7 @@ class Supervisor(Service):
             connections=connections,
             worker=lambda id: self.pool[id],
             metrics=metrics,
+            first_move=chance.getrandbits(MOVE_BITS),
         )
         self.pool = Pool(
             reactor=reactor,

@@ -115,7 +115,12 @@ class Arrivals:
             made.append(self._host.make_player(connection, arrival.connection, room, self._closed))
             return made[0]
 
-        adopt(sock, self._site, self._ledger.line(arrival.line), make, frozen=frozen)
+        try:
+            adopt(sock, self._site, self._ledger.line(arrival.line), make, frozen=frozen)
+        except OSError:
+            for player in made:
+                player.stop_waiting()
+            raise
         return made[0]
 
     def _closed(self, player: Player) -> None:
@@ -142,7 +147,7 @@ class Arrivals:
             _log.failure("room {room} cannot be adopted", room=message.room)
             _close_all(parts)
             self._let_go(adoption)
-            self._send(m.Refused(room=message.room, move=message.move, reason="unreadable"))
+            self._refuse(message, [arrival for arrival, _ in parts], "unreadable")
             return
         if message.move:
             self._prepared[message.move] = adoption
@@ -163,9 +168,16 @@ class Arrivals:
 
     def refuse(self, message: m.Adopt) -> None:
         """Refuse a room whose descriptors did not fit into this process."""
+        arrivals = [arrival for arrival, _ in self._parts]
         _close_all(self._parts)
         self._parts = []
-        self._send(m.Refused(room=message.room, move=message.move, reason="descriptors"))
+        self._refuse(message, [*arrivals, *message.arrivals], "descriptors")
+
+    def _refuse(self, message: m.Adopt, arrivals: Sequence[m.Arrival], reason: str) -> None:
+        numbers = tuple(arrival.connection for arrival in arrivals)
+        self._send(
+            m.Refused(room=message.room, move=message.move, reason=reason, connections=numbers)
+        )
 
     def _restore(
         self,

@@ -295,7 +295,7 @@ def test_a_worker_that_cannot_adopt(world: World) -> None:
     world.connections.assign(other.held, world.next.id)
     elsewhere = world.come()
     world.connections.assign(elsewhere.held, WorkerId(THIRD))
-    world.recovery.refused(ROOM, world.next.id)
+    world.recovery.refused([player.held.number], world.next.id)
     assert player.ends() == ANSWER + GOODBYE
     assert world.connections.all() == [other.held, elsewhere.held]
     assert world.distrusts == [Trust.HALF_READ]
@@ -306,7 +306,7 @@ def test_a_worker_that_cannot_adopt_may_hold_copies_still(world: World) -> None:
     player = whole(world)
     world.take_over()
     with player.held.sock.dup():
-        world.recovery.refused(ROOM, world.next.id)
+        world.recovery.refused([player.held.number], world.next.id)
         assert player.ends() == ANSWER + GOODBYE
 
 
