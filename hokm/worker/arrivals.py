@@ -25,9 +25,10 @@ from hokm.control.stream import cookie
 from hokm.room import room as rooms
 from hokm.tasks import run
 from hokm.worker import passage
-from hokm.worker.host import Host, Unmovable
+from hokm.worker.host import Host
 from hokm.worker.openings import Waiting
 from hokm.worker.player import Player
+from hokm.worker.transfers import Unmovable
 
 _log = Logger()
 
@@ -71,6 +72,7 @@ class Arrivals:
             on_resumed: Is told how long a room that moved to here stood still, in seconds.
         """
         self._host = host
+        self._transfers = host.transfers
         self._site = site
         self._ledger = ledger
         self._heartbeat = heartbeat
@@ -239,7 +241,7 @@ class Arrivals:
     async def _prepare(self, adoption: _Adoption) -> None:
         """See whether the room can be gone on with, and tell."""
         try:
-            await self._host.look_up(adoption.room)
+            await self._transfers.look_up(adoption.room)
         except Unmovable as refusal:
             if self._prepared.pop(adoption.move, None) is not None:
                 self._let_go(adoption)
@@ -274,7 +276,7 @@ class Arrivals:
                 )
             )
 
-        self._host.take_on(
+        self._transfers.take_on(
             adoption.room,
             adoption.players,
             adoption.waiting,

@@ -19,8 +19,9 @@ from hokm.control import messages as m
 from hokm.room import room as rooms
 from hokm.tasks import run
 from hokm.worker import passage
-from hokm.worker.host import Company, Host, Unmovable
+from hokm.worker.host import Host
 from hokm.worker.player import Player
+from hokm.worker.transfers import Company, Unmovable
 
 _log = Logger()
 
@@ -46,7 +47,7 @@ class Departures:
         Args:
             send: Tells the supervisor.
         """
-        self._host = host
+        self._transfers = host.transfers
         self._heartbeat = heartbeat
         self._send = send
         self._departures: dict[int, _Departure] = {}
@@ -59,13 +60,13 @@ class Departures:
     async def _offer(self, move: int, departure: _Departure) -> None:
         since = time.monotonic()  # the same clock in all processes of a host
         try:
-            await self._host.freeze(departure.room)
+            await self._transfers.freeze(departure.room)
         except Unmovable as refusal:
             self._departures.pop(move, None)
             self._send(m.Refused(room=departure.room, move=move, reason=refusal.reason))
             return
         except CancelledError:
-            self._host.unfreeze(departure.room)
+            self._transfers.unfreeze(departure.room)
             return
         self._pack(departure)
         assert departure.company is not None
@@ -85,10 +86,10 @@ class Departures:
 
     def _pack(self, departure: _Departure) -> None:
         """Freeze the connections of a frozen room, and take all out of the host."""
-        here = self._host.players(departure.room)
+        here = self._transfers.players(departure.room)
         frozen = [player for player in here if player.connection.freeze()]
         departure.records = [self._record(player) for player in frozen]
-        departure.company = self._host.detach(departure.room, frozen)
+        departure.company = self._transfers.detach(departure.room, frozen)
 
     def _record(self, player: Player) -> passage.Traveller:
         silent_s, stuck_s = self._heartbeat.ages(player.connection)
@@ -122,7 +123,7 @@ class Departures:
             player.restore(record.player)
             stream = record.stream
             self._heartbeat.add(player.connection, silent_s=stream.silent_s, stuck_s=stream.stuck_s)
-        self._host.attach(departure.company)
+        self._transfers.attach(departure.company)
         for player in players:
             player.thaw()
 

@@ -17,46 +17,21 @@ from hokm.limits import Buckets
 from hokm.metrics import Metrics
 from hokm.room import room as rooms
 from hokm.room.state import Chance, Room
-from hokm.store.store import Claimed, Store, StoreAway
+from hokm.store.store import Claimed, Store
 from hokm.worker.committer import Committer
 from hokm.worker.errors import ErrorRate
+from hokm.worker.guests import Guests
 from hokm.worker.openings import Opening, Openings, Waiting, recovered
 from hokm.worker.player import Player
 from hokm.worker.step import Ending
-from hokm.worker.table import INBOX_COMMANDS, Hold, Table
+from hokm.worker.table import INBOX_COMMANDS, PAUSED, RESUMED, Hold, Table
+from hokm.worker.transfers import Transfers, hand_on
 
 _log = Logger()
 
-PAUSED: Final = wire.Notice("paused", "the server cannot store plays; the clocks stand still")
-RESUMED: Final = wire.Notice("resumed", "play goes on")
 MOVED: Final = Ending(wire.RESUME, "this table has moved; connect again")
 STOPPING: Final = Ending(wire.RESUME, "the server is restarting; connect again")
 _POLL_SECONDS: Final = 0.01  # while the last commits end
-
-
-class Unmovable(Exception):
-    """A room cannot be moved now. The caller refuses; the room goes on where it is.
-
-    Attributes:
-        reason: One of `hokm.control.messages.REASONS`.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Company:
-    """A room on its way: its table and all who are connected to it.
-
-    Attributes:
-        table: None where nobody has joined.
-    """
-
-    code: str
-    table: Table | None
-    players: Sequence[Player]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +54,7 @@ class Host:
 
     Attributes:
         errors: Of the messages that came.
+        transfers: Rooms from and to other workers.
     """
 
     def __init__(
@@ -109,8 +85,7 @@ class Host:
         self._on_idle = on_idle
         self._on_watching = on_watching
         self._tables: dict[str, Table] = {}
-        self._players: dict[str, dict[Player, None]] = {}  # by room code
-        self._connections = 0
+        self._guests = Guests()
         self._guesses = Buckets(
             settings.wrong_joins_per_minute / 60, settings.wrong_joins_per_minute
         )
@@ -125,13 +100,21 @@ class Host:
             on_away=self._pause,
             on_back=self._go_on,
         )
+        self.transfers = Transfers(
+            tables=self._tables,
+            guests=self._guests,
+            openings=self._openings,
+            committer=self.committer,
+            store=store,
+            take_up=self._take_up,
+        )
 
     # --- connections ----------------------------------------------------------------------
 
     @property
     def is_full(self) -> bool:
         """Whether there are as many connections as this worker may have."""
-        return self._connections >= self._settings.max_connections
+        return len(self._guests) >= self._settings.max_connections
 
     def make_player(
         self,
@@ -159,8 +142,7 @@ class Host:
 
     def admit(self, player: Player) -> None:
         """Take a player in."""
-        self._players.setdefault(player.room_code, {})[player] = None
-        self._connections += 1
+        self._guests.add(player)
 
     def receive(self, player: Player, command: wire.Command) -> bool:
         """Hand a command to the player's table, which is opened if need be.
@@ -193,21 +175,14 @@ class Host:
         """Hear that a connection is closed."""
         player.dismiss()
         code = player.room_code
-        if player not in self._players.get(code, ()):
+        if player not in self._guests:
             return  # not taken in yet: its room is only on its way to here
-        self._remove(player)
+        self._guests.remove(player)
         table = self._tables.get(code)
         if table is not None:
             table.lost(player)
-        elif code not in self._openings and code not in self._players:
+        elif code not in self._openings and not self._guests.of(code):
             self._on_idle(code)  # nobody has joined: there never was a table
-
-    def _remove(self, player: Player) -> None:
-        self._connections -= 1
-        here = self._players[player.room_code]
-        del here[player]
-        if not here:
-            del self._players[player.room_code]
 
     def refused(self, code: str) -> None:
         """Count a message that was refused before it came to a table."""
@@ -225,101 +200,6 @@ class Host:
         """Note a wrong room code or token; False when the address has used up its guesses."""
         return self._guesses.take(player.peer, self._clock.seconds())
 
-    # --- rooms from and to other workers --------------------------------------------------
-
-    async def freeze(self, code: str) -> None:
-        """Let a room stand still, stored as it stands, its connections included in what follows.
-
-        Raises:
-            Unmovable: See there; nothing was changed.
-        """
-        if code in self._openings:
-            raise Unmovable("no_room")
-        if self.committer.away:
-            raise Unmovable("store_away")
-        table = self._tables.get(code)
-        if table is not None:
-            table.hold(Hold.MOVE)
-            await table.settle()
-        elif code not in self._players:
-            raise Unmovable("no_room")
-
-    def unfreeze(self, code: str) -> None:
-        """Let a room go on that `freeze` was asked for."""
-        table = self._tables.get(code)
-        if table is not None:
-            table.resume(Hold.MOVE)
-
-    def players(self, code: str) -> list[Player]:
-        """Return all who are connected for a room, seated or not."""
-        return list(self._players.get(code, ()))
-
-    def detach(self, code: str, players: Sequence[Player]) -> Company:
-        """Take a frozen room out: nothing that happens here reaches it any more.
-
-        Args:
-            players: Those of its players who can go; the others are just closing.
-        """
-        for player in players:
-            self._remove(player)
-        return Company(code, self._tables.pop(code, None), players)
-
-    def attach(self, company: Company) -> None:
-        """Put a room back that was taken out and did not move, and let it go on."""
-        for player in company.players:
-            self.admit(player)
-        table = company.table
-        if table is None:
-            return
-        self._tables[company.code] = table
-        for recipient in list(table.seating):
-            if recipient.dismissed:  # closed meanwhile
-                table.lost(recipient)
-        if self.committer.away:
-            table.hold(Hold.STORE, PAUSED)
-        table.resume(Hold.MOVE)
-
-    async def look_up(self, code: str) -> None:
-        """See whether this worker could go on with a room.
-
-        Raises:
-            Unmovable: It could not.
-        """
-        try:
-            found = await self._store.read(code)
-        except StoreAway:
-            raise Unmovable("store_away") from None
-        try:
-            if found is not None:
-                recovered(found)
-        except Exception:  # noqa: BLE001 - whatever it is, the room is better off where it is
-            _log.failure("room {code}: what the store holds cannot be read", code=code)
-            raise Unmovable("unreadable") from None
-
-    def take_on(
-        self,
-        code: str,
-        players: Sequence[Player],
-        waiting: Sequence[Waiting],
-        on_open: Callable[[], None] | None,
-    ) -> None:
-        """Go on with a room's connections, which are another worker's no more.
-
-        Args:
-            waiting: Commands of theirs that were not decided.
-            on_open: Is called when the table goes on; None where there is no table yet.
-        """
-        for player in players:
-            self.admit(player)
-        table = self._tables.get(code)
-        if table is not None:
-            self._take_up(table, players)
-            _hand_on(table, waiting)
-            if on_open is not None:
-                on_open()
-        elif on_open is not None:
-            self._openings.open(code, waiting, on_open)
-
     # --- tables ---------------------------------------------------------------------------
 
     def opened(self, opening: Opening, claimed: Claimed | None) -> None:
@@ -335,13 +215,13 @@ class Host:
         except Exception:  # noqa: BLE001 - one spoilt room is not everybody's
             _log.failure("room {code}: what the store holds cannot be read", code=code)
             self._failed()
-            for player in list(self._players.get(code, ())):
+            for player in self._guests.of(code):
                 self._end(player, Ending(wire.FAILED, "this table cannot be opened"))
             self._on_idle(code)
             return
         table = self._tables[code] = self._make_table(room, claimed)
-        self._take_up(table, self._players.get(code, ()))
-        _hand_on(table, present)
+        self._take_up(table, self._guests.of(code))
+        hand_on(table, present)
         notice = RESUMED if opening.was_away else None
         if self.committer.away:
             table.hold(Hold.STORE)
@@ -370,7 +250,7 @@ class Host:
 
     def delayed(self, code: str) -> None:
         """Tell those whose table comes from another worker why it stands still."""
-        for player in self._players.get(code, ()):
+        for player in self._guests.of(code):
             if player.placed:
                 player.put(text_frame(wire.encode(PAUSED)))
                 player.flush()
@@ -424,7 +304,7 @@ class Host:
         """Count rooms and connections."""
         return Census(
             rooms=len(self._tables),
-            connections=self._connections,
+            connections=len(self._guests),
             players=sum(table.seating.players for table in self._tables.values()),
             matches=sum(table.room.playing for table in self._tables.values()),
         )
@@ -448,15 +328,7 @@ class Host:
             _log.warn("the store did not take all plays in {seconds} s", seconds=seconds)
         for table in self._tables.values():
             table.end(STOPPING)
-        for player in [player for here in self._players.values() for player in here]:
+        for player in self._guests:
             player.dismiss()
             player.put(STOPPING)
             player.flush()
-
-
-def _hand_on(table: Table, waiting: Sequence[Waiting]) -> None:
-    for player, what in waiting:
-        if isinstance(what, rooms.Confirm):
-            table.confirm(player)
-        else:
-            table.receive(player, what)

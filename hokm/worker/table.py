@@ -33,6 +33,9 @@ SNAPSHOT_RECORDS: Final = 100  # a fold of 100 records costs a few ms; a snapsho
 INBOX_COMMANDS: Final = 1000  # of all connections together, while the table stands still
 RETRY_SECONDS: Final = 1.0  # before time is let pass again after a fault of ours
 
+PAUSED: Final = wire.Notice("paused", "the server cannot store plays; the clocks stand still")
+RESUMED: Final = wire.Notice("resumed", "play goes on")
+
 
 class Hold(Enum):
     """Why a table stands still; it goes on when no reason is left."""

@@ -15,8 +15,8 @@ from hokm.room import room as rooms
 from hokm.tasks import run
 from hokm.worker import passage
 from hokm.worker.departures import Departures
-from hokm.worker.host import Unmovable
 from hokm.worker.table import Table
+from hokm.worker.transfers import Unmovable
 from tests.tables import HOST_TOKEN
 from tests.unit.worker.world import CODE, Person, Wire, World
 
@@ -91,7 +91,7 @@ class Side:
 
     def _take_on(self, people: Sequence[Person], waiting: Any, *, opened: bool) -> None:
         players = [person.player for person in people]
-        self.host.take_on(CODE, players, waiting, self._goes_on if opened else None)
+        self.host.transfers.take_on(CODE, players, waiting, self._goes_on if opened else None)
         for player in players:
             player.thaw()
         self.world.clock.advance(0)
@@ -634,7 +634,7 @@ def test_a_claim_waits_for_the_commit(two: Two) -> None:
     two.one.begin()
     two.one.offered()
     looked: list[object] = []
-    run(two.other.host.look_up(CODE), "look").addCallback(looked.append)
+    run(two.other.host.transfers.look_up(CODE), "look").addCallback(looked.append)
     assert looked == [None]
     two.one.departures.abort(1)
     assert host.answer(host.say("say", text="1"))
@@ -661,7 +661,7 @@ def test_whether_a_room_could_be_gone_on_with(
 
     async def look() -> None:
         try:
-            await two.other.host.look_up(code)
+            await two.other.host.transfers.look_up(code)
             found.append(None)
         except Unmovable as refusal:
             found.append(refusal.reason)
