@@ -6,23 +6,29 @@ the fault strikes at, in whichever worker comes there first.
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import resource
 import signal
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet import threads
+from twisted.internet import reactor, threads
 from twisted.internet.defer import Deferred, gatherResults
 
+from hokm.store.address import Address
+from hokm.store.redis import RedisStore
 from hokm.tasks import run
 from tests.conftest import Server
 from tests.integration.test_lives import both, check_kept, job
 from tests.integration.test_matches import FAST, Table, check_so_far, wait
+from tests.rawsocket import RawSocket
 
 SECONDS = 20.0
 
@@ -228,3 +234,48 @@ async def test_a_drain_waits_for_the_store(
     assert worker not in [left["id"] for left in server.status()["workers"]]
     await play.go_on()
     await play.end()
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_an_old_owner_that_wakes_up_writes_nothing(
+    start_server: Callable[..., Server],
+) -> None:
+    """Its room was claimed while it stood still: what it decides then is neither kept nor told."""
+    server = start_server(workers=1, **FAST)
+    code = server_room(server)
+    sara = RawSocket(server.port, code)
+    sara.send({"type": "join", "id": 1, "name": "Sara"})
+    token = sara.until("welcome")["token"]
+    sara.answer(1)
+    store = RedisStore(
+        address=Address(path=str(server.state_dir / "store" / "valkey.sock")),
+        reactor=reactor,
+        random=random.Random(1),
+        ttl_seconds=3600,
+    )
+    while not store.up:
+        await wait(0.01)
+    [worker] = server.worker_pids()
+    os.kill(worker, signal.SIGSTOP)
+    claimed = await store.claim(code, "another")
+    os.kill(worker, signal.SIGCONT)
+    sara.send({"type": "say", "id": 2, "text": "ghost"})
+    assert await threads.deferToThread(sara.receive) == 1012  # and no word before it
+    found = await store.read(code)
+    assert claimed is not None
+    assert found == claimed
+    store.close()
+    again = RawSocket(server.port, code)
+    again.send({"type": "join", "id": 3, "name": "Sara", "token": token})
+    assert (await threads.deferToThread(again.until, "welcome"))["last_id"] == 1
+    again.send({"type": "say", "id": 2, "text": "ghost"})
+    assert (await threads.deferToThread(again.answer, 2))["type"] == "ok"
+
+
+def server_room(server: Server) -> str:
+    """Make a table; its code."""
+    body = json.dumps({"options": {}}).encode()
+    request = urllib.request.Request(server.url + "/api/rooms", data=body, method="POST")
+    with urllib.request.urlopen(request, timeout=5) as response:
+        return str(json.load(response)["room_code"])
