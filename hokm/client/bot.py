@@ -21,6 +21,7 @@ class Player:
 
     Attributes:
         going: Set it to False, and it lets its turns pass.
+        acting: Whether it is thinking, or waits for the answer to what it did.
         acknowledged: Plays that the server has answered with ok.
         refused: Codes of those that it refused.
     """
@@ -44,6 +45,7 @@ class Player:
         self._random = random
         self._level: wire.Level = level
         self.going = True
+        self.acting = False
         self.acknowledged = 0
         self.refused: list[str] = []
 
@@ -55,7 +57,9 @@ class Player:
                 state = await self._client.until(self._is_ours_or_over)
                 if state.phase == "match_over":
                     return
+                self.acting = True
                 await self._act(state)
+                self.acting = False
         except Disconnected:
             return
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
 from hokm import wire
@@ -165,6 +165,8 @@ class Supervisor(Service):
         self.pool.target = self._settings.workers.min
         if self._heritage is not None and self._heritage.executed:
             self.lives.go_on(self._heritage)
+            await deferLater(self._reactor, 0.0)  # until Twisted listens to signals
+            succession.let_endings_in()
         if self._embedded is not None and not await self._start_store(self._embedded):
             return
         if not self.running:

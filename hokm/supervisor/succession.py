@@ -7,6 +7,7 @@ or closed, and what the next life takes back is what this one had, or nothing.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
@@ -35,6 +36,7 @@ from hokm.supervisor.worker import Worker
 _log = Logger()
 
 EXPORTS_AT_ONCE: Final = 8
+ENDINGS: Final = (signal.SIGTERM, signal.SIGINT)
 CHECK_SECONDS: Final = 60.0  # for the installed code to import itself, on a busy machine
 
 _CHECK: Final = "import sys; from hokm.tap import Options; Options().parseOptions(sys.argv[1:])"
@@ -103,14 +105,22 @@ def execute(estate: e.Estate, environ: Mapping[str, str], argv: Sequence[str]) -
         os.set_inheritable(fd, True)
     sys.stdout.flush()
     sys.stderr.flush()
+    # Who asks for the end while Python starts has to wait for it, and be heard then.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     try:
         os.execve(  # noqa: S606 - our own command line, as we were started
             argv[0], list(argv), {**without_inherited(environ), e.VARIABLE: str(state)}
         )
     finally:
+        let_endings_in()
         for fd in kept:
             os.set_inheritable(fd, False)
         os.close(state)
+
+
+def let_endings_in() -> None:
+    """Let the signals in that `execute` has held back, before any process is started."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
 
 
 def _descriptors(estate: e.Estate, state: int) -> list[int]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import pytest_twisted
 from twisted.internet import threads
@@ -111,6 +112,26 @@ async def test_the_supervisor_executes_itself(start_server: Callable[..., Server
 
 @pytest.mark.slow
 @pytest_twisted.ensureDeferred
+async def test_an_end_that_is_asked_for_while_it_executes_itself(
+    start_server: Callable[..., Server],
+) -> None:
+    """SIGTERM while Python starts is not lost, and leaves no process behind."""
+    server = start_server(workers=1)
+    assert server.process is not None
+    children = psutil.Process(server.process.pid).children()
+    code = Path(f"/proc/{server.process.pid}/environ")
+    before = code.read_bytes()
+    server.post("/api/upgrade")
+    until = time.monotonic() + JOB_SECONDS
+    while code.read_bytes() == before:  # it changes with the execution
+        assert time.monotonic() < until
+    assert await threads.deferToThread(server.stop) == -signal.SIGTERM
+    _, left = psutil.wait_procs(children, timeout=5)
+    assert not left
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
 async def test_code_that_does_not_start_is_not_executed(
     start_server: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -157,6 +178,7 @@ async def test_a_service_manager_restarts_the_program(
     assert manager.stored == []  # else its copies would keep dead connections open
     assert manager.refused == []
     print(f"3 restarts: {max(waits):.2f} s, longest until play went on {max(pauses):.2f} s")
+    server.stop()  # before its manager ends
 
 
 @pytest.mark.slow

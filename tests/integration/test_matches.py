@@ -117,10 +117,15 @@ class Table:
         """Let turns pass, and bring all clients up to date."""
         for player in self.players:
             player.going = False
-        while any(client.unanswered for client in self.clients):
+        while self._is_busy():
             await wait(0.01)
         for client in self.clients:
             await client.sync()
+
+    def _is_busy(self) -> bool:
+        """Whether a card may still be played: a player that thinks has not sent it yet."""
+        acting = any(player.acting for player in self.players)
+        return acting or any(client.unanswered for client in self.clients)
 
     def end(self) -> None:
         for client in self.clients:
