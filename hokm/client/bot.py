@@ -58,8 +58,10 @@ class Player:
                 if state.phase == "match_over":
                     return
                 self.acting = True
-                await self._act(state)
-                self.acting = False
+                try:
+                    await self._act(state)
+                finally:
+                    self.acting = False
         except Disconnected:
             return
 
