@@ -40,6 +40,8 @@ class _Adoption:
     Attributes:
         since: Since when it stands still, as `hokm.control.messages.Adopt` has it.
         opened: Whether there is a table to open.
+        gone: Numbers of connections that were reset on the way; to be told once the room is
+            ours, and by its old owner if it stays.
         given_up: Whether it is not to come any more.
     """
 
@@ -48,6 +50,7 @@ class _Adoption:
     since: float
     players: list[Player] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
     opened: bool = True
     given_up: bool = False
 
@@ -195,7 +198,8 @@ class Arrivals:
             try:
                 player = self._adopt(arrival, sock, adoption.room, frozen=True)
             except Gone:
-                continue  # its old owner hears of it, or we do once the room is ours
+                adoption.gone.append(arrival.connection)
+                continue
             adoption.players.append(player)
             by_number[player.number] = player
             player.connection.restore(record.stream)
@@ -286,6 +290,8 @@ class Arrivals:
             resumed()
         for player in adoption.players:
             player.thaw()
+        for number in adoption.gone:
+            self._send(m.Closed(connection=number))
 
     def _let_go(self, adoption: _Adoption) -> None:
         adoption.given_up = True

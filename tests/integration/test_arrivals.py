@@ -347,6 +347,22 @@ async def test_who_hangs_up_on_the_way(world: World) -> None:
     await host.hears("player_left", seat=1)
 
 
+@pytest_twisted.ensureDeferred
+async def test_who_resets_before_the_next_owner_has_it(world: World) -> None:
+    """There is no socket to adopt: the next owner says that it is gone, once the room is its own."""
+    host, leaver = await world.sit(token=HOST_TOKEN), await world.sit()
+    offer = await world.offer()
+    leaver.client.leave(reset=True)
+    await deferLater(reactor, 0.01)
+    world.other.adopt(world.travellers(offer), move=1, payload=offer.payload)
+    await world.other.says(m.Prepared)
+    assert world.other.sent == []
+    resumed = await world.commit()
+    assert resumed.connections == 1
+    assert (await world.other.says(m.Closed)).connection == leaver.number
+    await host.hears("player_left", seat=1)
+
+
 # --- new ones ----------------------------------------------------------------------------
 
 
