@@ -349,7 +349,7 @@ async def test_who_hangs_up_on_the_way(world: World) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_who_resets_before_the_next_owner_has_it(world: World) -> None:
-    """There is no socket to adopt: the next owner says that it is gone, once the room is its own."""
+    """There is no socket to adopt: the next owner says so, once the room is its own."""
     host, leaver = await world.sit(token=HOST_TOKEN), await world.sit()
     offer = await world.offer()
     leaver.client.leave(reset=True)
