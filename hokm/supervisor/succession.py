@@ -6,6 +6,7 @@ or closed, and what the next life takes back is what this one had, or nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -145,8 +146,11 @@ def command_line(original: Sequence[str]) -> list[str] | None:
     if "hokm" not in original or not {"-n", "--nodaemon"} & set(original):
         return None
     at = original.index("hokm")
-    # The file with our pid is there, and twistd would take us for another server.
-    return [sys.executable, *original[1:at], "--pidfile=", *original[at:]]
+    before = original[1:at]
+    if before[-1] != "--pidfile=":
+        # The file with our pid is there, and twistd would take us for another server.
+        before = [*before, "--pidfile="]
+    return [sys.executable, *before, *original[at:]]
 
 
 async def check_installed(reactor: Any, original: Sequence[str]) -> str | None:
@@ -207,7 +211,13 @@ def inherit(environ: MutableMapping[str, str], block: bytes, pid: int) -> Herita
     """
     try:
         estate = e.executed(environ)
+    except e.UnknownEstate as error:
+        _log.error("the estate of an earlier life cannot be read: {error}", error=error)
+        _close_inherited()
+        return None
+    finally:
         environ.pop(e.VARIABLE, None)
+    try:
         if estate is not None:
             fds = [connection.fd for connection in estate.connections]
             fds += [estate.listening, *(fd for _, fd in estate.pending)]
@@ -217,6 +227,18 @@ def inherit(environ: MutableMapping[str, str], block: bytes, pid: int) -> Herita
     except e.UnknownEstate as error:
         _log.error("the estate of an earlier life cannot be read: {error}", error=error)
         return None
+
+
+def _close_inherited() -> None:
+    """Close what an earlier life has left open: nobody else would, and players would wait.
+
+    Its workers hear of it, and tell their players to come again. All that this life has opened so
+    far is close-on-exec; what is not, was there before.
+    """
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, no paths
+        with contextlib.suppress(OSError):
+            if int(name) > 2 and os.get_inheritable(int(name)):
+                os.close(int(name))
 
 
 def _kept_by_manager(found: Sequence[Inherited]) -> Heritage | None:
