@@ -7,15 +7,21 @@ import socket
 import sys
 from typing import Any, Final
 
-from twisted.internet import reactor as installed
-
-from hokm.worker.process import WorkerProcess
+from hokm.metrics import never_forks
+from hokm.worker.reactor import install
 
 CHANNEL: Final = 3
 
 
 def main() -> int:
     """Run a worker until the supervisor says stop; returns the exit code."""
+    install()
+    never_forks()
+    # Not above: importing Autobahn installs a reactor.
+    from twisted.internet import reactor as installed
+
+    from hokm.worker.process import WorkerProcess
+
     reactor: Any = installed
     codes = [0]
 

@@ -12,6 +12,8 @@ Passed with Twisted 26.10.0 and Autobahn 26.10.2.
 | connection: close | WebSocketProtocol.sendCloseFrame(code=, reasonUtf8=) |
 | connection, client | STATE_OPEN, STATE_CONNECTING, state |
 | connection.site | autobahn.websocket.protocol.pformat |
+| worker.reactor | EPollReactor: _poller.poll, _selectables by descriptor, _doReadOrWrite |
+| metrics | prometheus_client.values: ValueClass = MultiProcessValue(process_identifier) |
 | web.site | HTTPChannel.checkPersistence |
 
 A test that fails here after an upgrade says which of these must be looked at again.
@@ -24,8 +26,10 @@ import socket
 from typing import Any, cast
 
 import autobahn.websocket.protocol as protocol
+import prometheus_client.metrics
 import pytest
 from autobahn.twisted.websocket import WebSocketServerProtocol
+from prometheus_client import values
 from twisted.internet import reactor as installed
 from twisted.internet import tcp, unix
 from twisted.internet.abstract import FileDescriptor
@@ -37,6 +41,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from hokm.connection import site
+from hokm.worker.reactor import WorkerReactor
 
 
 class _NoReactor:
@@ -151,6 +156,48 @@ def test_settings_are_not_written_out() -> None:
     value = object()
     assert protocol.pformat(value) is value
     assert "pformat(" in inspect.getsource(protocol)
+
+
+def test_events_of_a_poll() -> None:
+    """A poll hands each event of a descriptor to _doReadOrWrite; a fault ends that one alone."""
+    reactor = WorkerReactor()
+    ours, theirs = socket.socketpair()
+    others = socket.socketpair()
+
+    class Reader(FileDescriptor):
+        def __init__(self, sock: socket.socket, fault: bool) -> None:
+            super().__init__(reactor)
+            self.sock, self.fault, self.read, self.lost = sock, fault, 0, 0
+            self.startReading()
+
+        def fileno(self) -> int:
+            return self.sock.fileno()
+
+        def doRead(self) -> None:
+            self.read += len(self.sock.recv(10))
+            if self.fault:
+                raise ZeroDivisionError
+
+        def connectionLost(self, reason: Failure) -> None:
+            self.lost += 1
+
+    good, bad = Reader(ours, False), Reader(others[0], True)
+    theirs.send(b"12")
+    others[1].send(b"123")
+    reactor.doPoll(0)
+    assert (good.read, good.lost, bad.read, bad.lost) == (2, 0, 3, 1)
+    assert reactor.getReaders().count(good) == 1 and bad not in reactor.getReaders()
+    reactor.removeAll()
+    for sock in (ours, theirs, *others):
+        sock.close()
+    reactor._poller.close()
+
+
+def test_the_identity_of_a_process_that_never_forks() -> None:
+    """The value class that counts into files takes the function that names the process."""
+    parameters = inspect.signature(values.MultiProcessValue).parameters
+    assert list(parameters) == ["process_identifier"]
+    assert "values.ValueClass(" in inspect.getsource(prometheus_client.metrics)
 
 
 def test_persistence_is_asked_for() -> None:

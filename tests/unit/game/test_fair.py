@@ -38,6 +38,16 @@ def test_the_chain_and_its_commitments_are_as_published() -> None:
     assert fair.commitment(bytes.fromhex(SECRET_3)) == COMMITMENT_3
 
 
+@pytest.mark.parametrize("number", [1, 2, 31, 32, 33, 512, 991, 992, 993, 1023, 1024])
+def test_every_secret_is_so_many_hashes_from_the_root(number: int) -> None:
+    """Also where the walk begins at a mark on the way."""
+    root = b"r" * fair.ROOT_BYTES
+    found = root
+    for _ in range(fair.LENGTH - number):
+        found = hashlib.sha256(found).digest()
+    assert fair.secret(root, number) == found
+
+
 def test_each_revealed_secret_is_the_next_ones_commitment() -> None:
     """Whoever was told one commitment can check every later secret of the chain."""
     secrets = [fair.secret(ROOT, number) for number in range(1, fair.LENGTH + 1)]
