@@ -152,6 +152,7 @@ class Connection(ProtocolWrapper):
     def on_open(self) -> None:
         """Hear from Autobahn that the handshake is done."""
         self._opened = True
+        self._ws.settle()
         self._player.on_open()
 
     def on_message(self, payload: bytes, binary: bool) -> None:
