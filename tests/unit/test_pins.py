@@ -12,8 +12,8 @@ Passed with Twisted 26.10.0 and Autobahn 26.10.2.
 | connection: close | WebSocketProtocol.sendCloseFrame(code=, reasonUtf8=) |
 | connection, client | STATE_OPEN, STATE_CONNECTING, state |
 | connection.site | autobahn.websocket.protocol.pformat |
-| connection.site: settle | attributes of an open connection: tests/integration/test_settled.py |
-| connection.site | CONFIG_ATTRS of WebSocketServerProtocol are read from the class where it has them |
+| connection.site: settle | attributes that are left: tests/integration/test_settled.py |
+| connection.site | CONFIG_ATTRS of WebSocketServerProtocol may be attributes of the class |
 | worker.reactor | EPollReactor: _poller.poll, _selectables by descriptor, _doReadOrWrite |
 | metrics | prometheus_client.values: ValueClass = MultiProcessValue(process_identifier) |
 | web.site | HTTPChannel.checkPersistence |
