@@ -164,6 +164,7 @@ class Committer:
         """Send what *steps* hold, to each connection at once."""
         dirty: dict[Recipient, None] = {}
         now = self._clock.seconds()
+        plays = 0
         for step in steps:
             for recipient, output in step.outputs:
                 recipient.put(output)
@@ -171,7 +172,12 @@ class Committer:
             if step.asked is not None:
                 self._metrics.response_time.observe(now - step.asked)
             for what, value in step.counts:
-                self._count(what, value)
+                if what == "plays":
+                    plays += 1
+                else:
+                    self._count(what, value)
+        if plays:
+            self._metrics.plays.inc(plays)
         for recipient in dirty:
             recipient.flush()
         for step in steps:
@@ -190,6 +196,5 @@ class Committer:
 
 _COUNTERS: Final[dict[str, Callable[[Metrics], Counter]]] = {
     "joins": lambda metrics: metrics.player_joins,
-    "plays": lambda metrics: metrics.plays,
     "games_completed": lambda metrics: metrics.games_completed,
 }

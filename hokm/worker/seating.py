@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from hokm import wire
 from hokm.connection import text_frame
 from hokm.room import effects as fx
 from hokm.room.state import SEATS
 from hokm.worker.step import Ending, Output, Probe, Recipient
+
+# What each connection is sent, in order; one output of many frames costs less than many outputs.
+Mail: TypeAlias = dict[Recipient, list[bytes]]
 
 
 class Seating:
@@ -71,32 +75,39 @@ class Seating:
             sender: The connection that the command came from.
             answer: What the sender is sent last, before his own connection is closed.
         """
-        outputs: list[Output] = []
+        mail: Mail = {}
         endings: list[Output] = []
         for effect in effects:
             if isinstance(effect, fx.Tell):
-                self._tell(effect, outputs)
+                self._tell(effect, mail)
+            elif isinstance(effect, fx.Count | fx.Keep):
+                continue
             elif isinstance(effect, fx.Close):
                 self._end(effect, endings)
             elif isinstance(effect, fx.Reseat):
                 self._reseat(effect.seat, effect.to)
             elif sender is not None:
-                self._for_sender(effect, sender, outputs, endings)
+                self._for_sender(effect, sender, mail, endings)
         if sender is not None and answer is not None:
-            outputs.append((sender, text_frame(wire.encode(answer))))
+            _post(mail, sender, text_frame(wire.encode(answer)))
+        outputs: list[Output] = [
+            (recipient, frames[0] if len(frames) == 1 else b"".join(frames))
+            for recipient, frames in mail.items()
+        ]
         return outputs + endings
 
-    def _tell(self, tell: fx.Tell, outputs: list[Output]) -> None:
+    def _tell(self, tell: fx.Tell, mail: Mail) -> None:
         frame = text_frame(wire.encode(tell.public))
         private = tell.private
         for seat, holder in enumerate(self._seats):
             if holder is None:
                 continue
             if private is not None and seat in private:
-                outputs.append((holder, text_frame(wire.encode(private[seat]))))
+                _post(mail, holder, text_frame(wire.encode(private[seat])))
             else:
-                outputs.append((holder, frame))
-        outputs.extend((watcher, frame) for watcher in self._watchers)
+                _post(mail, holder, frame)
+        for watcher in self._watchers:
+            _post(mail, watcher, frame)
 
     def _end(self, close: fx.Close, endings: list[Output]) -> None:
         holder = self._seats[close.seat]
@@ -114,10 +125,10 @@ class Seating:
                 holder.seat = seat
 
     def _for_sender(
-        self, effect: fx.Effect, sender: Recipient, outputs: list[Output], endings: list[Output]
+        self, effect: fx.Effect, sender: Recipient, mail: Mail, endings: list[Output]
     ) -> None:
         if isinstance(effect, fx.Reply):
-            outputs.append((sender, text_frame(wire.encode(effect.message))))
+            _post(mail, sender, text_frame(wire.encode(effect.message)))
         elif isinstance(effect, fx.Take):
             if self._seats[effect.seat] is not sender:  # who is welcomed once more keeps his own
                 newer = fx.Close(effect.seat, wire.TAKEN_OVER, "a newer connection has this seat")
@@ -128,3 +139,11 @@ class Seating:
         elif isinstance(effect, fx.Watch):
             self._watchers[sender] = None
             sender.admit(None)
+
+
+def _post(mail: Mail, recipient: Recipient, frame: bytes) -> None:
+    frames = mail.get(recipient)
+    if frames is None:
+        mail[recipient] = [frame]
+    else:
+        frames.append(frame)
