@@ -364,15 +364,15 @@ class Client:
             synced[1].callback(None)
 
     def _catch_up(self, last_id: int) -> None:
-        """Send again what was not done, then hold for answered what was.
+        """Send again what has no answer; the last that was done has one herewith.
 
+        What lies below it may have been done or refused: the server tells, and does nothing twice.
         In this order: whoever hears of an answer may send a new command, whose id is higher.
         """
         for id, (command, _) in self._waiting.items():
-            if id > last_id:
+            if id != last_id:
                 self._put(command)
-        for id in [id for id in self._waiting if id <= last_id]:
-            self._answered(id, None)
+        self._answered(last_id, None)
 
     def _placeless(self, id: int | None) -> None:
         """Ask for a place again; what was not done for want of one waits for the welcome.

@@ -101,7 +101,8 @@ class State(Struct, frozen=True):
 class Welcome(_Answer, frozen=True, tag="welcome"):
     """A seat (or a watcher's place, `seat` and `token` null) was taken or resumed.
 
-    Commands above `last_id` were not done and are to be sent again.
+    `last_id` is the last command that was done. All others without an answer are to be sent again,
+    in order: what was done is answered `ok` once more and not done twice.
     """
 
     room_code: str
@@ -114,7 +115,7 @@ class Welcome(_Answer, frozen=True, tag="welcome"):
 class StateMessage(_Answer, frozen=True, tag="state"):
     """The whole state, on `sync` or, unasked, when the server had to recover the table.
 
-    As after `welcome`, commands above `last_id` were not done and are to be sent again.
+    As after `welcome`, commands without an answer, but for `last_id`, are to be sent again.
     """
 
     last_id: int

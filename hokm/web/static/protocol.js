@@ -1,8 +1,8 @@
 // The connection to a table: joining, command ids, resuming after any loss.
 //
 // Each command has an id above all before it and is kept until it is answered. After a resume, or
-// a `state` that the server sent after a fault of its own, what it has not done (ids above
-// `last_id`) is sent again: the server answers a repeated id without doing it twice. Such a fault
+// a `state` that the server sent after a fault of its own, what has no answer (but for `last_id`,
+// which was done) is sent again: the server answers a repeated id and does nothing twice. Such a fault
 // closes nothing; where it swallowed the welcome, the table is asked for it again.
 
 const SUBPROTOCOL = "hokm.v1";
@@ -133,7 +133,7 @@ export class Connection {
 
   #catchUp({ last_id, state }) {
     this.#paused = state.paused ?? false;
-    this.#pending = this.#pending.filter((command) => command.id > last_id);
+    this.#pending = this.#pending.filter((command) => command.id !== last_id);
     for (const command of this.#pending) {
       this.#again.add(command);
       this.#transmit(command);

@@ -95,6 +95,17 @@ def test_a_state_answers_and_asks_again(world: World) -> None:
     assert [outcome(answer) for answer in open] == ["ok", "ok"]
 
 
+def test_what_lies_below_the_last_that_was_done(world: World) -> None:
+    """It may have been refused, and the refusal lost: the server is asked, not believed."""
+    answers = [world.client.say(text) for text in "abc"]
+    first, second, third = world.sent()
+    world.hear(wire.StateMessage(second.id, STATE))
+    assert world.sent() == [first, third]
+    assert world.client.unanswered == 2
+    world.hear(wire.error(first.id, "stale_id"), wire.Ok(third.id))
+    assert [outcome(answer) for answer in answers] == ["stale_id", "ok", "ok"]
+
+
 def test_old_commands_go_before_new_ones(world: World) -> None:
     """Who sends a command on hearing of an answer does not overtake what is sent again."""
     done, _ = world.client.say("a"), world.client.say("b")
