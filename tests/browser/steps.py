@@ -40,7 +40,8 @@ def play_until(pages: list[Page], done: Callable[[], bool]) -> None:
     """
     deadline = time.monotonic() + MATCH_SECONDS
     while not done():
-        assert time.monotonic() < deadline, "the match does not come to its end"
+        shown = [page.locator("#room").get_attribute("data-phase") for page in pages]
+        assert time.monotonic() < deadline, f"what is waited for does not come; shown: {shown}"
         for page in pages:
             page.evaluate(ACT)
         pages[0].wait_for_timeout(STEP_MS)
