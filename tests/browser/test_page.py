@@ -67,6 +67,25 @@ def test_whole_match_with_bots(
     assert page.locator(".pips .on").count() == 0
 
 
+# Play on until the trump is to be named; says whether it is.
+PLAY_TO_CALL = """() => {
+  document.querySelector(".slot.legal")?.click();
+  return Boolean(document.querySelector(".suit-button"));
+}"""
+NAME_ALL = 'document.querySelectorAll(".suit-button").forEach((button) => button.click())'
+
+
+def test_a_trump_named_in_haste(visit: Visit) -> None:
+    """Who taps several suits at once has named the first, and is told of no error."""
+    page = visit(options={"target": 100})
+    create(page, "Sara")
+    begin(page)
+    page.wait_for_function(PLAY_TO_CALL, polling=20, timeout=60_000)
+    page.evaluate(NAME_ALL)
+    page.locator(".slot.legal").first.wait_for()
+    assert page.locator(".toast").count() == 0
+
+
 def test_a_match_to_seven(visit: Visit) -> None:
     """A match by the default rules is played to its end against three bots, on a phone."""
     page = visit(size=(360, 740), locale="fa", options={"target": 7})

@@ -35,7 +35,7 @@ export class Room {
     const send = (command) => this.#connection?.send(command);
     this.table = new Table();
     this.hand = new Hand((card) => this.#play(card));
-    this.centre = new Centre(send);
+    this.centre = new Centre((command) => this.#call(command));
     this.lobby = new Lobby(send);
     this.chat = new Chat(send);
     find("tool-leave").addEventListener("click", () => this.#askToLeave());
@@ -165,6 +165,12 @@ export class Room {
   }
 
   // --- the player -------------------------------------------------------------------------
+
+  // Answer for the trump, once: while the answer is on its way a second tap says nothing new.
+  #call(command) {
+    const asked = ["choose_trump", "redeal"].some((type) => this.#connection.isPending(type));
+    if (!asked) this.#connection.send(command);
+  }
 
   #play(card) {
     this.table.clear();
