@@ -1,4 +1,8 @@
-"""`evolve(room, event) -> room`: what each event of the log means. Nothing is decided here."""
+"""What each event of the log means: how it changes the room. Nothing is decided here.
+
+A record's events change one copy of the room in turn: a copy for each event would be the greater
+part of what a play costs.
+"""
 
 from __future__ import annotations
 
@@ -17,56 +21,50 @@ CHAT_MESSAGES: Final = 5  # at most so many ...
 CHAT_SECONDS: Final = 10.0  # ... in so long
 
 
-def evolve(room: Room, event: e.Event) -> Room:
-    """Return the room after *event*."""
-    return _CHANGES[type(event)](room, event)
+def evolve(room: Room, event: e.Event) -> None:
+    """Let *event* change *room*, which is the caller's own copy: `at` makes one."""
+    _CHANGES[type(event)](room, event)
 
 
 def at(room: Room, time: float) -> Room:
-    """Return the room with its clock at *time*, room seconds; done before a record's events."""
+    """Return a copy of the room with its clock at *time*, room seconds, for a record's events."""
     return replace(room, time=time)
 
 
-def credit(room: Room, number: int | None, id: int) -> Room:
+def credit(room: Room, number: int | None, id: int) -> None:
     """Note *id* as the last command of seat *number*; done after a record's events.
 
     The order matters: the events of a `join` make the seat.
     """
     if number is None or id == 0 or (seat := room.seats[number]) is None:
-        return room
-    skipped = seat.skipped
-    if id > seat.last_id + 1:
-        first = max(seat.last_id + 1, id - SKIPPED_IDS)
+        return
+    last_id, skipped = seat.last_id, seat.skipped
+    if id > last_id + 1:
+        first = max(last_id + 1, id - SKIPPED_IDS)
         skipped = (*skipped, *range(first, id))[-SKIPPED_IDS:]
-    return replace(room, seats=_put(room.seats, number, replace(seat, last_id=id, skipped=skipped)))
+    _put(room, number, replace(seat, last_id=id, skipped=skipped))
 
 
 def replay(room: Room, record: e.Record) -> Room:
-    """Fold one record of the log into *room*."""
+    """Return *room* with one record of the log folded in."""
     room = at(room, record.time)
     for event in record.events:
-        room = evolve(room, event)
-    return credit(room, record.seat, record.id)
+        evolve(room, event)
+    credit(room, record.seat, record.id)
+    return room
 
 
-def _put(seats: tuple[Seat | None, ...], number: int, seat: Seat | None) -> tuple[Seat | None, ...]:
-    return (*seats[:number], seat, *seats[number + 1 :])
+def _put(room: Room, number: int, seat: Seat | None) -> None:
+    room.seats = (*room.seats[:number], seat, *room.seats[number + 1 :])
 
 
-def _with(room: Room, number: int, **changes: Any) -> Room:
-    return replace(room, seats=_put(room.seats, number, replace(room.seat(number), **changes)))
+def _seat(room: Room, number: int, seat: Seat | None) -> None:
+    """Change a seat by an event that players are told, which takes the next number."""
+    room.seq += 1
+    _put(room, number, seat)
 
 
-def _told(room: Room, **changes: Any) -> Room:
-    """Change the room by an event that players are told, which takes the next number."""
-    return replace(room, seq=room.seq + 1, **changes)
-
-
-def _seat(room: Room, number: int, seat: Seat | None) -> Room:
-    return _told(room, seats=_put(room.seats, number, seat))
-
-
-def _seated_event(room: Room, event: e.Seated) -> Room:
+def _seated_event(room: Room, event: e.Seated) -> None:
     seat = Seat(
         name=event.name,
         key=event.key,
@@ -74,10 +72,10 @@ def _seated_event(room: Room, event: e.Seated) -> Room:
         seed=event.seed,
         connection=event.connection,
     )
-    return _seat(room, event.seat, seat)
+    _seat(room, event.seat, seat)
 
 
-def _returned(room: Room, event: e.Returned) -> Room:
+def _returned(room: Room, event: e.Returned) -> None:
     seat = room.seat(event.seat)
     back = replace(
         seat,
@@ -87,177 +85,174 @@ def _returned(room: Room, event: e.Returned) -> Room:
         stand_in=False,
         seed=seat.seed if event.seed is None else event.seed,
     )
-    room = _seat(room, event.seat, back)
+    _seat(room, event.seat, back)
     if room.turn is not None and room.turn.seat == event.seat:
-        return replace(room, turn=replace(room.turn, bot_at=None))
-    return room
+        room.turn = replace(room.turn, bot_at=None)
 
 
-def _confirmed(room: Room, event: e.Confirmed) -> Room:
+def _confirmed(room: Room, event: e.Confirmed) -> None:
     seat = room.seat(event.seat)
-    return _with(room, event.seat, key=seat.fresh or seat.key, fresh=None)
+    _put(room, event.seat, replace(seat, key=seat.fresh or seat.key, fresh=None))
 
 
-def _away(room: Room, event: e.Away) -> Room:
+def _away(room: Room, event: e.Away) -> None:
     seat = replace(room.seat(event.seat), away_since=room.time, connection=0, ready=False)
-    return _seat(room, event.seat, seat)
+    _seat(room, event.seat, seat)
 
 
-def _vacated(room: Room, event: e.Vacated) -> Room:
-    return _seat(room, event.seat, None)
+def _vacated(room: Room, event: e.Vacated) -> None:
+    _seat(room, event.seat, None)
 
 
-def _bot_seated(room: Room, event: e.BotSeated) -> Room:
+def _bot_seated(room: Room, event: e.BotSeated) -> None:
     seat = Seat(name=event.name, bot=True, level=event.level, ready=True)
-    return _seat(room, event.seat, seat)
+    _seat(room, event.seat, seat)
 
 
-def _stood_in(room: Room, event: e.StoodIn) -> Room:
-    room = _seat(room, event.seat, replace(room.seat(event.seat), stand_in=True))
+def _stood_in(room: Room, event: e.StoodIn) -> None:
+    _seat(room, event.seat, replace(room.seat(event.seat), stand_in=True))
     if event.bot_at is not None and room.turn is not None:
-        return replace(room, turn=replace(room.turn, bot_at=event.bot_at))
-    return room
+        room.turn = replace(room.turn, bot_at=event.bot_at)
 
 
-def _moved(room: Room, event: e.Moved) -> Room:
+def _swap(room: Room, one: int, other: int) -> None:
+    """Let two seats change places, the host's with them."""
     seats = list(room.seats)
-    seats[event.seat], seats[event.to] = seats[event.to], seats[event.seat]
-    host = event.to if room.host == event.seat else room.host
-    return _told(room, seats=tuple(seats), host=host)
+    seats[one], seats[other] = seats[other], seats[one]
+    room.seats = tuple(seats)
+    if room.host is not None:
+        room.host = {one: other, other: one}.get(room.host, room.host)
 
 
-def _ready_set(room: Room, event: e.ReadySet) -> Room:
-    return _seat(room, event.seat, replace(room.seat(event.seat), ready=event.ready))
+def _moved(room: Room, event: e.Moved) -> None:
+    room.seq += 1
+    _swap(room, event.seat, event.to)
 
 
-def _host_set(room: Room, event: e.HostSet) -> Room:
-    if event.seat is None:
-        return replace(room, host=None)
-    return _told(room, host=event.seat)
+def _ready_set(room: Room, event: e.ReadySet) -> None:
+    _seat(room, event.seat, replace(room.seat(event.seat), ready=event.ready))
 
 
-def _unready(room: Room) -> tuple[Seat | None, ...]:
-    return tuple(
+def _host_set(room: Room, event: e.HostSet) -> None:
+    room.host = event.seat
+    if event.seat is not None:
+        room.seq += 1
+
+
+def _unready(room: Room) -> None:
+    room.seats = tuple(
         replace(seat, ready=False) if seat and seat.ready and not seat.bot else seat
         for seat in room.seats
     )
 
 
-def _match_began(room: Room, event: e.MatchBegan) -> Room:
-    return _told(
-        room,
-        match_no=room.match_no + 1,
-        match=matches.Match(options=room.options.game),
-        hand=None,
-        result=None,
-        began=room.time,
-        seats=_unready(room),
-        seeds=room.seat_seeds(),
-    )
+def _match_began(room: Room, event: e.MatchBegan) -> None:
+    room.seq += 1
+    room.match_no += 1
+    room.match = matches.Match(options=room.options.game)
+    room.hand = None
+    room.result = None
+    room.began = room.time
+    room.seeds = room.seat_seeds()
+    _unready(room)
 
 
-def _drawn(room: Room, event: e.Drawn) -> Room:
-    seats, host = list(room.seats), room.host
+def _drawn(room: Room, event: e.Drawn) -> None:
+    room.seq += 1
+    room.draw_cards = event.cards
+    room.start_seat = event.start_seat
     if event.swap is not None:
-        one, other = event.swap
-        seats[one], seats[other] = seats[other], seats[one]
-        host = {one: other, other: one}.get(host, host) if host is not None else None
-    return _told(
-        room,
-        draw_cards=event.cards,
-        start_seat=event.start_seat,
-        seats=tuple(seats),
-        host=host,
-    )
+        _swap(room, *event.swap)
 
 
-def _hand_began(room: Room, event: e.HandBegan) -> Room:
-    assert room.match is not None
+def _hand_began(room: Room, event: e.HandBegan) -> None:
     match = room.match
-    refused: tuple[tuple[int, ...], ...] = ()
-    seeds = room.seeds if match.hand_no == 0 or event.redeal else room.seat_seeds()
+    assert match is not None
     if event.redeal:
         assert room.hand is not None
-        refused = (*room.refused, room.hand.deck)
+        room.refused = (*room.refused, room.hand.deck)
     else:
-        match = replace(match, hand_no=match.hand_no + 1, hakem=event.hakem)
-    hand = hands.begin(
+        room.refused = ()
+        if match.hand_no:
+            room.seeds = room.seat_seeds()
+        room.match = replace(match, hand_no=match.hand_no + 1, hakem=event.hakem)
+    room.seq += 1
+    room.phase = "call"
+    room.hand = hands.begin(
         room.options,
         hakem=event.hakem,
         dealer=event.dealer,
         deck=event.deck,
         redeals=event.redeal,
     )
-    return _told(
-        room,
-        phase="call",
-        match=match,
-        hand=hand,
-        refused=refused,
-        seeds=seeds,
-        result=None,
-        pause_until=None,
-        turn=None,
-        seats=_unready(room),
-    )
+    room.result = None
+    room.pause_until = None
+    room.turn = None
+    _unready(room)
 
 
-def _dealt(room: Room, event: e.Dealt) -> Room:
-    return _told(room)
+def _dealt(room: Room, event: e.Dealt) -> None:
+    room.seq += 1
 
 
-def _turn_began(room: Room, event: e.TurnBegan) -> Room:
-    return _told(room, turn=Turn(event.seat, event.action, event.deadline, event.bot_at))
+def _turn_began(room: Room, event: e.TurnBegan) -> None:
+    room.seq += 1
+    room.turn = Turn(event.seat, event.action, event.deadline, event.bot_at)
 
 
-def _trumped(room: Room, event: e.Trumped) -> Room:
+def _trumped(room: Room, event: e.Trumped) -> None:
     assert room.hand is not None
-    return _told(room, phase="play", hand=hands.call(room.hand, event.suit), turn=None)
+    room.seq += 1
+    room.phase = "play"
+    room.hand = hands.call(room.hand, event.suit)
+    room.turn = None
 
 
-def _played(room: Room, event: e.Played) -> Room:
+def _played(room: Room, event: e.Played) -> None:
     assert room.hand is not None
-    return _told(room, hand=hands.play(room.hand, event.card), turn=None)
+    room.seq += 1
+    room.hand = hands.play(room.hand, event.card)
+    room.turn = None
 
 
-def _trick_taken(room: Room, event: e.TrickTaken) -> Room:
+def _trick_taken(room: Room, event: e.TrickTaken) -> None:
     assert room.hand is not None
-    return _told(room, hand=hands.collect(room.hand))
+    room.seq += 1
+    room.hand = hands.collect(room.hand)
 
 
-def _hand_ended(room: Room, event: e.HandEnded) -> Room:
+def _hand_ended(room: Room, event: e.HandEnded) -> None:
     assert room.hand is not None and room.match is not None
     result = hands.result(room.hand, room.options)
-    match = matches.score_hand(room.match, result)
-    return _told(
-        room,
-        phase="hand_over",
-        link=room.link + 1,
-        match=match,
-        turn=None,
-        pause_until=event.pause_until,
-        result=HandResult(
-            winner=result.winner,
-            tricks=result.tricks,
-            points=result.points,
-            kot=result.kot,
-            score=match.score,
-            next_hakem=event.next_hakem,
-        ),
+    room.seq += 1
+    room.phase = "hand_over"
+    room.link += 1
+    room.match = match = matches.score_hand(room.match, result)
+    room.turn = None
+    room.pause_until = event.pause_until
+    room.result = HandResult(
+        winner=result.winner,
+        tricks=result.tricks,
+        points=result.points,
+        kot=result.kot,
+        score=match.score,
+        next_hakem=event.next_hakem,
     )
 
 
-def _match_ended(room: Room, event: e.MatchEnded) -> Room:
-    return _told(room, phase="match_over", pause_until=None)
+def _match_ended(room: Room, event: e.MatchEnded) -> None:
+    room.seq += 1
+    room.phase = "match_over"
+    room.pause_until = None
 
 
-def _spoken(room: Room, event: e.Spoken) -> Room:
+def _spoken(room: Room, event: e.Spoken) -> None:
     seat = room.seat(event.seat)
     said = (*(t for t in seat.said if t > room.time - CHAT_SECONDS), room.time)[-CHAT_MESSAGES:]
-    return _seat(room, event.seat, replace(seat, said=said))
+    _seat(room, event.seat, replace(seat, said=said))
 
 
-_CHANGES: dict[type, Callable[[Room, Any], Room]] = {
+_CHANGES: Final[dict[type, Callable[[Room, Any], None]]] = {
     e.Seated: _seated_event,
     e.Returned: _returned,
     e.Confirmed: _confirmed,

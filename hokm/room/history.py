@@ -14,12 +14,13 @@ def proof(room: Room) -> Proof:
     assert room.hand is not None and room.match is not None
     first = room.match.hand_no == 1
     decks = (*room.refused, room.hand.deck)
+    secret = room.revealed()
     return Proof(
         algorithm=fair.ALGORITHM,
         room=room.code,
         hand_no=room.match.hand_no,
-        secret=room.secret().hex(),
-        commitment=room.commitment(),
+        secret=secret.hex(),
+        commitment=fair.commitment(secret),
         seeds=room.seeds,
         hakem=room.hand.hakem,
         decks=tuple(tuple(NAMES[card] for card in deck) for deck in decks),
@@ -28,15 +29,15 @@ def proof(room: Room) -> Proof:
     )
 
 
-def finished(before: Room, after: Room) -> wire.FinishedHand:
-    """Return the record of the hand that ended between *before* and *after*."""
-    hand, match, result = after.hand, after.match, after.result
+def finished(room: Room) -> wire.FinishedHand:
+    """Return the record of the hand that has just ended."""
+    hand, match, result = room.hand, room.match, room.result
     assert hand is not None and match is not None and result is not None
     assert hand.trump is not None
     return wire.FinishedHand(
-        match_no=after.match_no,
+        match_no=room.match_no,
         hand_no=match.hand_no,
-        names=after.names,
+        names=room.names,
         hakem=hand.hakem,
         dealer=hand.dealer,
         deck=tuple(NAMES[card] for card in hand.deck),
@@ -46,5 +47,5 @@ def finished(before: Room, after: Room) -> wire.FinishedHand:
             for t in hand.past
         ),
         result=result,
-        proof=proof(before),
+        proof=proof(room),
     )

@@ -87,8 +87,8 @@ class Turn(Struct, frozen=True):
     bot_at: float | None = None
 
 
-class Room(Struct, frozen=True):
-    """A room.
+class Room(Struct):
+    """A room: a value that only `hokm.room.evolve` changes, and there only a copy of its own.
 
     Attributes:
         root: End of the hash chain of secrets (hex, 32 bytes), see `hokm.game.fair`.
@@ -157,6 +157,10 @@ class Room(Struct, frozen=True):
     def secret(self) -> bytes:
         """Return the secret of the hand under way, or to come."""
         return fair.secret(bytes.fromhex(self.root), self.link + 1)
+
+    def revealed(self) -> bytes:
+        """Return the secret of the hand that ended last."""
+        return fair.secret(bytes.fromhex(self.root), self.link)
 
     def commitment(self) -> str:
         """Return the SHA-256 (hex) of the secret of the hand under way, or to come."""

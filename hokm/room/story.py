@@ -42,14 +42,15 @@ class Story:
 
     def tell(self, event: e.Event) -> None:
         """Let *event* happen, and whoever may know of it be told."""
-        before = self.room
-        self.room = after = evolve(before, event)
+        room = self.room
+        before = room.seats
+        evolve(room, event)
         self.events.append(event)
-        told = view.project(before, after, event)
+        told = view.project(before, room, event)
         if told is not None:
             self.effects.append(Tell(*told))
         if type(event) is e.HandEnded:
-            self.effects.append(Keep(finished(before, after)))
+            self.effects.append(Keep(finished(room)))
 
     def want(self, effect: Effect) -> None:
         """Note an effect beside those of the events."""
@@ -61,5 +62,5 @@ class Story:
 
     def end(self, seat: int | None, id: int) -> e.Record:
         """Close the story and return its record; *seat* and *id* say whose command it was."""
-        self.room = credit(self.room, seat, id)
+        credit(self.room, seat, id)
         return e.Record(self.now, seat, id, tuple(self.events))

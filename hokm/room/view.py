@@ -18,18 +18,23 @@ from hokm.room import events as e
 from hokm.room.history import proof
 from hokm.room.state import Room, Seat
 
+Seats: TypeAlias = tuple[Seat | None, ...]
 Private: TypeAlias = dict[int, wire.Message] | None
 Told: TypeAlias = tuple[wire.Message, Private]
 
 
-def project(before: Room, after: Room, event: e.Event) -> Told | None:
+def project(before: Seats, room: Room, event: e.Event) -> Told | None:
     """Say what players are told of *event*.
+
+    Args:
+        before: The seats as they were before it.
+        room: The room after it.
 
     Returns:
         The message for everybody and, by seat, what replaces it; None when nobody is told.
     """
     projection = _PROJECTIONS.get(type(event))
-    return None if projection is None else projection(before, after, event)
+    return None if projection is None else projection(before, room, event)
 
 
 def seat_view(room: Room, seat: int | None) -> SeatView:
@@ -110,75 +115,77 @@ def _table(hand: Hand | None) -> wire.TrickState | None:
 # --- events -------------------------------------------------------------------------------
 
 
-def _seated(before: Room, after: Room, event: e.Seated) -> Told:
-    return wire.PlayerJoined(after.seq, event.seat, event.name), None
+def _seated(before: Seats, room: Room, event: e.Seated) -> Told:
+    return wire.PlayerJoined(room.seq, event.seat, event.name), None
 
 
-def _returned(before: Room, after: Room, event: e.Returned) -> Told:
-    return wire.PlayerJoined(after.seq, event.seat, after.seat(event.seat).name, back=True), None
+def _returned(before: Seats, room: Room, event: e.Returned) -> Told:
+    return wire.PlayerJoined(room.seq, event.seat, room.seat(event.seat).name, back=True), None
 
 
-def _away(before: Room, after: Room, event: e.Away) -> Told:
-    return wire.PlayerLeft(after.seq, event.seat, after.seat(event.seat).name, "away"), None
+def _away(before: Seats, room: Room, event: e.Away) -> Told:
+    return wire.PlayerLeft(room.seq, event.seat, room.seat(event.seat).name, "away"), None
 
 
-def _vacated(before: Room, after: Room, event: e.Vacated) -> Told:
+def _vacated(before: Seats, room: Room, event: e.Vacated) -> Told:
     reason = "left" if event.reason == "away" else event.reason
-    return wire.PlayerLeft(after.seq, event.seat, before.seat(event.seat).name, reason), None
+    left = before[event.seat]
+    assert left is not None
+    return wire.PlayerLeft(room.seq, event.seat, left.name, reason), None
 
 
-def _bot_seated(before: Room, after: Room, event: e.BotSeated) -> Told:
-    return wire.BotJoined(after.seq, event.seat, event.name, event.level), None
+def _bot_seated(before: Seats, room: Room, event: e.BotSeated) -> Told:
+    return wire.BotJoined(room.seq, event.seat, event.name, event.level), None
 
 
-def _stood_in(before: Room, after: Room, event: e.StoodIn) -> Told:
-    seat = after.seat(event.seat)
-    return wire.BotJoined(after.seq, event.seat, seat.name, seat.level, stand_in=True), None
+def _stood_in(before: Seats, room: Room, event: e.StoodIn) -> Told:
+    seat = room.seat(event.seat)
+    return wire.BotJoined(room.seq, event.seat, seat.name, seat.level, stand_in=True), None
 
 
-def _moved(before: Room, after: Room, event: e.Moved) -> Told:
-    return wire.SeatChanged(after.seq, event.seat, event.to), None
+def _moved(before: Seats, room: Room, event: e.Moved) -> Told:
+    return wire.SeatChanged(room.seq, event.seat, event.to), None
 
 
-def _ready_set(before: Room, after: Room, event: e.ReadySet) -> Told:
-    return wire.PlayerReady(after.seq, event.seat, event.ready), None
+def _ready_set(before: Seats, room: Room, event: e.ReadySet) -> Told:
+    return wire.PlayerReady(room.seq, event.seat, event.ready), None
 
 
-def _host_set(before: Room, after: Room, event: e.HostSet) -> Told | None:
-    return None if event.seat is None else (wire.HostChanged(after.seq, event.seat), None)
+def _host_set(before: Seats, room: Room, event: e.HostSet) -> Told | None:
+    return None if event.seat is None else (wire.HostChanged(room.seq, event.seat), None)
 
 
-def _match_began(before: Room, after: Room, event: e.MatchBegan) -> Told:
-    return wire.MatchStarted(after.seq, after.match_no, after.names, after.commitment()), None
+def _match_began(before: Seats, room: Room, event: e.MatchBegan) -> Told:
+    return wire.MatchStarted(room.seq, room.match_no, room.names, room.commitment()), None
 
 
-def _drawn(before: Room, after: Room, event: e.Drawn) -> Told:
+def _drawn(before: Seats, room: Room, event: e.Drawn) -> Told:
     cards = tuple(NAMES[card] for card in event.cards)
-    return wire.HakemDrawn(after.seq, event.hakem, event.start_seat, cards, event.swap), None
+    return wire.HakemDrawn(room.seq, event.hakem, event.start_seat, cards, event.swap), None
 
 
-def _hand_began(before: Room, after: Room, event: e.HandBegan) -> Told:
-    assert after.match is not None
+def _hand_began(before: Seats, room: Room, event: e.HandBegan) -> Told:
+    assert room.match is not None
     message = wire.HandStarted(
-        seq=after.seq,
-        hand_no=after.match.hand_no,
+        seq=room.seq,
+        hand_no=room.match.hand_no,
         hakem=event.hakem,
         dealer=event.dealer,
-        commitment=after.commitment(),
+        commitment=room.commitment(),
         redeal_no=event.redeal,
     )
     return message, None
 
 
-def _dealt(before: Room, after: Room, event: e.Dealt) -> Told:
-    assert after.hand is not None
-    counts = tuple(mask.bit_count() for mask in after.hand.holding)
+def _dealt(before: Seats, room: Room, event: e.Dealt) -> Told:
+    assert room.hand is not None
+    counts = tuple(mask.bit_count() for mask in room.hand.holding)
     private: dict[int, wire.Message] = {}
-    for seat, mask in enumerate(after.hand.holding):
-        new = mask & ~_known_before(after, seat) if event.rest else mask
+    for seat, mask in enumerate(room.hand.holding):
+        new = mask & ~_known_before(room, seat) if event.rest else mask
         if new:
-            private[seat] = wire.CardsDealt(after.seq, names(new), counts)
-    return wire.CardsDealt(after.seq, (), counts), private
+            private[seat] = wire.CardsDealt(room.seq, names(new), counts)
+    return wire.CardsDealt(room.seq, (), counts), private
 
 
 def _known_before(room: Room, seat: int) -> Mask:
@@ -190,59 +197,59 @@ def _known_before(room: Room, seat: int) -> Mask:
     return hands.first_packet(hand, seat)
 
 
-def _turn_began(before: Room, after: Room, event: e.TurnBegan) -> Told:
-    left = _left(event.deadline, after.time)
-    public = wire.Turn(after.seq, event.seat, event.action, left)
-    assert after.hand is not None
-    if after.seat(event.seat).bot:
+def _turn_began(before: Seats, room: Room, event: e.TurnBegan) -> Told:
+    left = _left(event.deadline, room.time)
+    public = wire.Turn(room.seq, event.seat, event.action, left)
+    assert room.hand is not None
+    if room.seat(event.seat).bot:
         return public, None
     if event.action == "play":
-        legal = names(hands.legal(after.hand, event.seat))
-        return public, {event.seat: wire.Turn(after.seq, event.seat, "play", left, legal)}
-    may = hands.may_refuse(after.hand, after.options)
-    mine = wire.Turn(after.seq, event.seat, event.action, left, tuple(SUITS), may)
+        legal = names(hands.legal(room.hand, event.seat))
+        return public, {event.seat: wire.Turn(room.seq, event.seat, "play", left, legal)}
+    may = hands.may_refuse(room.hand, room.options)
+    mine = wire.Turn(room.seq, event.seat, event.action, left, tuple(SUITS), may)
     return public, {event.seat: mine}
 
 
-def _trumped(before: Room, after: Room, event: e.Trumped) -> Told:
-    return wire.TrumpChosen(after.seq, event.seat, SUITS[event.suit], event.auto), None
+def _trumped(before: Seats, room: Room, event: e.Trumped) -> Told:
+    return wire.TrumpChosen(room.seq, event.seat, SUITS[event.suit], event.auto), None
 
 
-def _played(before: Room, after: Room, event: e.Played) -> Told:
-    return wire.CardPlayed(after.seq, event.seat, NAMES[event.card], event.auto), None
+def _played(before: Seats, room: Room, event: e.Played) -> Told:
+    return wire.CardPlayed(room.seq, event.seat, NAMES[event.card], event.auto), None
 
 
-def _trick_taken(before: Room, after: Room, event: e.TrickTaken) -> Told:
-    assert after.hand is not None
-    return wire.TrickWon(after.seq, event.seat, after.hand.tricks), None
+def _trick_taken(before: Seats, room: Room, event: e.TrickTaken) -> Told:
+    assert room.hand is not None
+    return wire.TrickWon(room.seq, event.seat, room.hand.tricks), None
 
 
-def _hand_ended(before: Room, after: Room, event: e.HandEnded) -> Told:
-    result = after.result
+def _hand_ended(before: Seats, room: Room, event: e.HandEnded) -> Told:
+    result = room.result
     assert result is not None
     message = wire.HandOver(
-        seq=after.seq,
+        seq=room.seq,
         winner=result.winner,
         tricks=result.tricks,
         points=result.points,
         kot=result.kot,
         score=result.score,
         next_hakem=result.next_hakem,
-        proof=proof(before),
+        proof=proof(room),
     )
     return message, None
 
 
-def _match_ended(before: Room, after: Room, event: e.MatchEnded) -> Told:
-    assert after.match is not None
-    return wire.MatchOver(after.seq, event.winner, after.match.score), None
+def _match_ended(before: Seats, room: Room, event: e.MatchEnded) -> Told:
+    assert room.match is not None
+    return wire.MatchOver(room.seq, event.winner, room.match.score), None
 
 
-def _spoken(before: Room, after: Room, event: e.Spoken) -> Told:
-    return wire.Said(after.seq, event.seat, after.seat(event.seat).name, event.text), None
+def _spoken(before: Seats, room: Room, event: e.Spoken) -> Told:
+    return wire.Said(room.seq, event.seat, room.seat(event.seat).name, event.text), None
 
 
-_PROJECTIONS: dict[type, Callable[[Room, Room, Any], Told | None]] = {
+_PROJECTIONS: dict[type, Callable[[Seats, Room, Any], Told | None]] = {
     e.Seated: _seated,
     e.Returned: _returned,
     e.Away: _away,

@@ -289,7 +289,8 @@ def seen_by(
         for event in record.events:
             if isinstance(event, e.HandBegan):
                 event = msgspec.structs.replace(event, deck=deck)
-            before, room = room, evolve(room, event)
+            before = room.seats
+            evolve(room, event)
             told = view.project(before, room, event)
             if told is not None:
                 public, private = told
