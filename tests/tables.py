@@ -9,7 +9,7 @@ from hokm import wire
 from hokm.room import clock
 from hokm.room import events as e
 from hokm.room import room as rooms
-from hokm.room.effects import Effect, Keep, Reply, Reseat, Take, Tell
+from hokm.room.effects import Effect, Reply, Reseat, Take, Tell
 from hokm.room.state import Room, freeze, thaw
 from hokm.room.view import state
 
@@ -52,11 +52,10 @@ class PureTable:
             if isinstance(effect, Tell):
                 for reader, heard in self.told.items():
                     heard.append((effect.private or {}).get(reader, effect.public))
-            elif isinstance(effect, Keep):
-                self.hands.append(effect.hand)
             elif isinstance(effect, Reseat):
                 for kept in (self.told, self.tokens, self.ids):
                     _swap(kept, effect.seat, effect.to)
+        self.hands += outcome.hands
         return outcome.effects
 
     def do(self, seat: int | None, kind: type[Any], /, **fields: Any) -> list[Effect]:

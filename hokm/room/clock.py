@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hokm import bots
 from hokm.room import events as e
 from hokm.room import lobby, play
@@ -12,16 +14,16 @@ from hokm.room.view import seat_view
 
 def deadline(room: Room) -> float | None:
     """Return the room time, in seconds, at which `pass_time` has something to do; None: never."""
-    due = [
-        seat.away_since + room.options.grace_seconds
-        for seat in room.seats
-        if seat is not None and seat.away_since is not None and not seat.stand_in
-    ]
-    if room.turn is not None:
-        due.append(room.turn.deadline if room.turn.bot_at is None else room.turn.bot_at)
-    if room.phase == "hand_over" and room.pause_until is not None:
-        due.append(room.pause_until)
-    return min(due, default=None)
+    due = math.inf
+    turn = room.turn
+    if turn is not None:
+        due = turn.deadline if turn.bot_at is None else turn.bot_at
+    elif room.phase == "hand_over" and room.pause_until is not None:
+        due = room.pause_until
+    for seat in room.seats:
+        if seat is not None and seat.away_since is not None and not seat.stand_in:
+            due = min(due, seat.away_since + room.options.grace_seconds)
+    return None if due == math.inf else due
 
 
 def pass_time(story: Story) -> None:

@@ -1,4 +1,4 @@
-"""What a room wants done once its record is durable; the worker's host carries it out in order."""
+"""What a record means for the connections, once it is durable; to be carried out in order."""
 
 from __future__ import annotations
 
@@ -52,17 +52,4 @@ class Close(Struct, frozen=True, gc=False):
     reason: str
 
 
-class Keep(Struct, frozen=True, gc=False):
-    """Add a finished hand to the room's history."""
-
-    hand: wire.FinishedHand
-
-
-class Count(Struct, frozen=True, gc=False):
-    """Note something in the metrics: `what` is one of the names that the host knows."""
-
-    what: str
-    value: float = 1.0
-
-
-Effect: TypeAlias = Tell | Reply | Take | Watch | Reseat | Close | Keep | Count
+Effect: TypeAlias = Tell | Reply | Take | Watch | Reseat | Close

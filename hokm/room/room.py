@@ -13,7 +13,7 @@ from hokm.room import events as e
 from hokm.room.effects import Effect, Reply, Reseat
 from hokm.room.evolve import replay
 from hokm.room.state import Chance, Room
-from hokm.room.story import Refused, Story
+from hokm.room.story import Count, Refused, Story
 from hokm.room.view import state
 
 __all__ = [
@@ -51,11 +51,15 @@ class Outcome(Struct, frozen=True):
         room: The room afterwards.
         record: For the log; None when nothing happened (a question, a repeated command).
         effects: To be carried out in order once the record is durable.
+        hands: Finished hands, for the room's history.
+        counts: For the metrics.
     """
 
     room: Room
     record: e.Record | None
     effects: list[Effect]
+    hands: list[wire.FinishedHand] = []
+    counts: list[Count] = []
 
 
 def open_room(code: str, options: wire.TableOptions, host_token: str, root: bytes) -> Room:
@@ -87,32 +91,37 @@ def advance(
         Refused: Nothing changed. The caller answers `error` with its code.
     """
     story = Story(room, now, chance, connection)
+    kind = type(command)
+    if kind in _DECISIONS:
+        return _decide(story, room, seat, command)
+    if kind in _OWN:
+        _OWN[kind](story, seat)
+        return _outcome(room, story, None, 0)
     if isinstance(command, wire.Join):
         seat = lobby.join(story, seat, command)
         return _outcome(room, story, seat, _join_id(room, seat, command))
-    own = _OWN.get(type(command))
-    if own is not None:
-        own(story, seat)
-        return _outcome(room, story, None, 0)
-    if isinstance(command, wire.Sync):
-        return _sync(room, story, seat)
+    return _sync(room, story, seat)
+
+
+def _decide(story: Story, room: Room, seat: int | None, command: Any) -> Outcome:
+    """Do a seated player's command, unless it is done already."""
     if seat is None:
         raise Refused("not_seated")
-    assert not isinstance(command, Lost | Confirm | Tick)
-    known = room.seat(seat)
-    if command.id <= known.last_id:
-        if command.id in known.skipped:
+    known, id = room.seat(seat), command.id
+    if id <= known.last_id:
+        if id in known.skipped:
             raise Refused("stale_id")
         return Outcome(room, None, [])
-    _DECISIONS[type(command)](story, seat, command)
-    return _outcome(room, story, _seat_after(story, seat, command), command.id)
+    kind = type(command)
+    _DECISIONS[kind](story, seat, command)
+    return _outcome(room, story, None if kind is wire.Leave else _seat_after(story, seat), id)
 
 
 def _outcome(before: Room, story: Story, seat: int | None, id: int) -> Outcome:
     if not story.events and (seat is None or id == 0):
         return Outcome(before, None, story.effects)
     record = story.end(seat, id)
-    return Outcome(story.room, record, story.effects)
+    return Outcome(story.room, record, story.effects, story.hands, story.counts)
 
 
 def _join_id(before: Room, seat: int | None, command: wire.Join) -> int:
@@ -123,12 +132,10 @@ def _join_id(before: Room, seat: int | None, command: wire.Join) -> int:
     return command.id if seat is not None and before.seats[seat] is None else 0
 
 
-def _seat_after(story: Story, seat: int, command: Command) -> int | None:
-    """Return where the command's player sits now; None when he sits nowhere any more."""
-    if isinstance(command, wire.Leave):
-        return None
+def _seat_after(story: Story, seat: int) -> int:
+    """Return where the command's player sits now."""
     for effect in story.effects:
-        if isinstance(effect, Reseat):
+        if type(effect) is Reseat:
             seat = {effect.seat: effect.to, effect.to: effect.seat}.get(seat, seat)
     return seat
 

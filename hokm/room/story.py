@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+from hokm import wire
 from hokm.room import events as e
 from hokm.room import view
-from hokm.room.effects import Count, Effect, Keep, Tell
+from hokm.room.effects import Effect, Tell
 from hokm.room.evolve import at, credit, evolve
 from hokm.room.history import finished
 from hokm.room.state import Chance, Room
+
+Count: TypeAlias = tuple[str, float]  # what, and how much
 
 
 class Refused(Exception):
@@ -30,6 +35,7 @@ class Story:
         now: Room time in seconds.
         chance: Randomness; what it decides is recorded in the events.
         connection: Number of the connection that the command came by; 0 for the room's own.
+        events, effects, hands, counts: What it leads to; see `hokm.room.room.Outcome`.
     """
 
     def __init__(self, room: Room, now: float, chance: Chance, connection: int = 0) -> None:
@@ -39,6 +45,8 @@ class Story:
         self.connection = connection
         self.events: list[e.Event] = []
         self.effects: list[Effect] = []
+        self.hands: list[wire.FinishedHand] = []
+        self.counts: list[Count] = []
 
     def tell(self, event: e.Event) -> None:
         """Let *event* happen, and whoever may know of it be told."""
@@ -50,7 +58,7 @@ class Story:
         if told is not None:
             self.effects.append(Tell(*told))
         if type(event) is e.HandEnded:
-            self.effects.append(Keep(finished(room)))
+            self.hands.append(finished(room))
 
     def want(self, effect: Effect) -> None:
         """Note an effect beside those of the events."""
@@ -58,7 +66,7 @@ class Story:
 
     def count(self, what: str, value: float = 1.0) -> None:
         """Note something for the metrics."""
-        self.effects.append(Count(what, value))
+        self.counts.append((what, value))
 
     def end(self, seat: int | None, id: int) -> e.Record:
         """Close the story and return its record; *seat* and *id* say whose command it was."""

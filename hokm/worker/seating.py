@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
 
 from hokm import wire
 from hokm.connection import text_frame
 from hokm.room import effects as fx
 from hokm.room.state import SEATS
 from hokm.worker.step import Ending, Output, Probe, Recipient
-
-# What each connection is sent, in order; one output of many frames costs less than many outputs.
-Mail: TypeAlias = dict[Recipient, list[bytes]]
 
 
 class Seating:
@@ -71,43 +67,65 @@ class Seating:
         """Change the seating as *effects* ask, and address all messages.
 
         Args:
-            effects: A decision's; those that do not concern connections are passed over.
             sender: The connection that the command came from.
             answer: What the sender is sent last, before his own connection is closed.
         """
-        mail: Mail = {}
+        mail = _Mail()
         endings: list[Output] = []
         for effect in effects:
-            if isinstance(effect, fx.Tell):
-                self._tell(effect, mail)
-            elif isinstance(effect, fx.Count | fx.Keep):
-                continue
-            elif isinstance(effect, fx.Close):
-                self._end(effect, endings)
-            elif isinstance(effect, fx.Reseat):
-                self._reseat(effect.seat, effect.to)
-            elif sender is not None:
-                self._for_sender(effect, sender, mail, endings)
-        if sender is not None and answer is not None:
-            _post(mail, sender, text_frame(wire.encode(answer)))
-        outputs: list[Output] = [
-            (recipient, frames[0] if len(frames) == 1 else b"".join(frames))
-            for recipient, frames in mail.items()
-        ]
-        return outputs + endings
+            if type(effect) is fx.Tell:
+                mail.tell(effect)
+            elif type(effect) is fx.Reply:
+                self._reply(effect.message, sender, mail)
+            else:  # who gets what is said from here on is another question
+                self._deliver(mail)
+                self._change(effect, sender, endings)
+        if answer is not None:
+            self._reply(answer, sender, mail)
+        self._deliver(mail)
+        return mail.outputs + endings
 
-    def _tell(self, tell: fx.Tell, mail: Mail) -> None:
-        frame = text_frame(wire.encode(tell.public))
-        private = tell.private
+    def _reply(self, message: wire.Message, sender: Recipient | None, mail: _Mail) -> None:
+        if sender is None:
+            return
+        frame = text_frame(wire.encode(message))
+        seat = sender.seat
+        if seat is not None and self._seats[seat] is sender:
+            mail.add(seat, frame)
+        else:
+            self._deliver(mail)
+            mail.outputs.append((sender, frame))
+
+    def _deliver(self, mail: _Mail) -> None:
+        """Address what was told so far to those who are here now."""
+        if not (mail.public or mail.own):
+            return
+        public = b"".join(mail.public)
         for seat, holder in enumerate(self._seats):
-            if holder is None:
-                continue
-            if private is not None and seat in private:
-                _post(mail, holder, text_frame(wire.encode(private[seat])))
-            else:
-                _post(mail, holder, frame)
-        for watcher in self._watchers:
-            _post(mail, watcher, frame)
+            frames = public if seat not in mail.own else b"".join(mail.own[seat])
+            if holder is not None and frames:
+                mail.outputs.append((holder, frames))
+        if public:
+            mail.outputs += [(watcher, public) for watcher in self._watchers]
+        mail.public, mail.own = [], {}
+
+    def _change(self, effect: fx.Effect, sender: Recipient | None, endings: list[Output]) -> None:
+        if isinstance(effect, fx.Close):
+            self._end(effect, endings)
+        elif isinstance(effect, fx.Reseat):
+            self._reseat(effect.seat, effect.to)
+        elif sender is None:
+            return
+        elif isinstance(effect, fx.Take):
+            if self._seats[effect.seat] is not sender:  # who is welcomed once more keeps his own
+                newer = fx.Close(effect.seat, wire.TAKEN_OVER, "a newer connection has this seat")
+                self._end(newer, endings)
+            self._seats[effect.seat] = sender
+            sender.admit(effect.seat)
+            endings.append((sender, Probe()))
+        elif isinstance(effect, fx.Watch):
+            self._watchers[sender] = None
+            sender.admit(None)
 
     def _end(self, close: fx.Close, endings: list[Output]) -> None:
         holder = self._seats[close.seat]
@@ -124,26 +142,35 @@ class Seating:
             if holder is not None:
                 holder.seat = seat
 
-    def _for_sender(
-        self, effect: fx.Effect, sender: Recipient, mail: Mail, endings: list[Output]
-    ) -> None:
-        if isinstance(effect, fx.Reply):
-            _post(mail, sender, text_frame(wire.encode(effect.message)))
-        elif isinstance(effect, fx.Take):
-            if self._seats[effect.seat] is not sender:  # who is welcomed once more keeps his own
-                newer = fx.Close(effect.seat, wire.TAKEN_OVER, "a newer connection has this seat")
-                self._end(newer, endings)
-            self._seats[effect.seat] = sender
-            sender.admit(effect.seat)
-            endings.append((sender, Probe()))
-        elif isinstance(effect, fx.Watch):
-            self._watchers[sender] = None
-            sender.admit(None)
 
+class _Mail:
+    """What one decision says, as frames in order; what many are sent is put together once.
 
-def _post(mail: Mail, recipient: Recipient, frame: bytes) -> None:
-    frames = mail.get(recipient)
-    if frames is None:
-        mail[recipient] = [frame]
-    else:
+    Attributes:
+        outputs: What is addressed already.
+        public: What those are sent who have no frames of their own.
+        own: Seat -> all that it is sent.
+    """
+
+    def __init__(self) -> None:
+        self.outputs: list[Output] = []
+        self.public: list[bytes] = []
+        self.own: dict[int, list[bytes]] = {}
+
+    def tell(self, tell: fx.Tell) -> None:
+        """Add a message to everybody, or what some seats are sent instead."""
+        private = tell.private or {}
+        for seat, message in private.items():
+            self.add(seat, text_frame(wire.encode(message)))
+        frame = text_frame(wire.encode(tell.public))
+        self.public.append(frame)
+        for seat, frames in self.own.items():
+            if seat not in private:
+                frames.append(frame)
+
+    def add(self, seat: int, frame: bytes) -> None:
+        """Add a frame for one seat."""
+        frames = self.own.get(seat)
+        if frames is None:
+            frames = self.own[seat] = self.public.copy()
         frames.append(frame)

@@ -6,6 +6,7 @@ is (`hokm.worker.committer`). A decision that has nothing to store waits behind 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
@@ -20,7 +21,6 @@ from hokm.connection import text_frame
 from hokm.room import clock as room_time
 from hokm.room import events as e
 from hokm.room import room as rooms
-from hokm.room.effects import Count, Keep
 from hokm.room.state import Chance, Room, freeze
 from hokm.store.store import Entry
 from hokm.worker.roomclock import RoomClock
@@ -32,6 +32,8 @@ _log = Logger()
 SNAPSHOT_RECORDS: Final = 100  # a fold of 100 records costs a few ms; a snapshot less than 0.1 ms
 INBOX_COMMANDS: Final = 1000  # of all connections together, while the table stands still
 RETRY_SECONDS: Final = 1.0  # before time is let pass again after a fault of ours
+
+_SEATING: Final = (wire.Join, wire.Leave)  # change who is there to see time pass
 
 PAUSED: Final = wire.Notice("paused", "the server cannot store plays; the clocks stand still")
 RESUMED: Final = wire.Notice("resumed", "play goes on")
@@ -100,6 +102,7 @@ class Table:
         self._inbox: deque[tuple[Recipient, wire.Command | rooms.Confirm]] = deque()
         self._alone_since: float | None = clock.seconds()
         self._alarm: IDelayedCall | None = None
+        self._alarm_due = math.inf  # room time in seconds
 
     # --- commands -------------------------------------------------------------------------
 
@@ -234,7 +237,7 @@ class Table:
         placed = self.seating.holds(sender)
         seat = sender.seat if placed else None
         try:
-            if isinstance(command, wire.Join):
+            if type(command) is wire.Join:
                 self._check_join(sender, command, placed)
             elif not placed:
                 if sender.dismissed:
@@ -251,7 +254,7 @@ class Table:
             self._submit(None, [(sender, Ending(wire.FAILED, "internal error"))])
         else:
             self._go_on(outcome, sender, wire.Ok(command.id), asked)
-            if isinstance(command, wire.Join | wire.Leave):
+            if type(command) in _SEATING:
                 self._mind_time()
 
     def _check_join(self, sender: Recipient, command: wire.Join, placed: bool) -> None:
@@ -282,13 +285,10 @@ class Table:
         self.room = outcome.room
         outputs = self.seating.carry_out(outcome.effects, sender, answer)
         entry: Entry | None = None
-        counts: list[Tally] = []
         if outcome.record is not None:
-            hands = tuple(wire.encode(x.hand) for x in outcome.effects if isinstance(x, Keep))
-            counts = [(x.what, x.value) for x in outcome.effects if isinstance(x, Count)]
-            entry = self._entry(outcome.record, hands)
+            entry = self._entry(outcome.record, tuple(map(wire.encode, outcome.hands)))
             self._mind_alarm()
-        self._submit(entry, outputs, counts=counts, asked=asked)
+        self._submit(entry, outputs, counts=outcome.counts, asked=asked)
 
     def _entry(self, record: e.Record, hands: tuple[bytes, ...], *, whole: bool = False) -> Entry:
         self._fresh += 1
@@ -335,24 +335,27 @@ class Table:
 
     def _mind_alarm(self) -> None:
         """See to it that the room is woken when its next deadline comes, or before that."""
-        due = room_time.deadline(self.room) if self._time.running else None
-        if due is None:
-            if not self._time.running:
-                self._set_alarm(None)
+        if not self._time.running:
+            self._set_alarm(None)
             return
-        wait = max(0.0, due - self._time.now())
-        alarm = self._alarm
+        due = room_time.deadline(self.room)
         # An alarm that comes too early sets itself anew: cheaper than a reset at each play.
-        if alarm is None or alarm.getTime() > self._clock.seconds() + wait:
-            self._set_alarm(wait)
+        if due is not None and due < self._alarm_due:
+            self._set_alarm(due)
 
-    def _set_alarm(self, wait: float | None) -> None:
+    def _set_alarm(self, due: float | None) -> None:
+        """Be woken at *due*, room time in seconds; None: not at all."""
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = None if wait is None else self._clock.callLater(wait, self._wake)
+            self._alarm = None
+        self._alarm_due = math.inf
+        if due is not None:
+            self._alarm_due = due
+            wait = max(0.0, due - self._time.now())
+            self._alarm = self._clock.callLater(wait, self._wake)
 
     def _wake(self) -> None:
-        self._alarm = None
+        self._alarm, self._alarm_due = None, math.inf
         due = room_time.deadline(self.room)
         try:
             if due is not None and due <= self._time.now():
@@ -360,4 +363,4 @@ class Table:
             self._mind_alarm()
         except Exception:  # noqa: BLE001 - time must pass again
             _log.failure("table {code}: time cannot pass", code=self.code)
-            self._set_alarm(RETRY_SECONDS)
+            self._set_alarm(self._time.now() + RETRY_SECONDS)
