@@ -42,6 +42,8 @@ def read_text(data: bytes, start: int, limit: int) -> tuple[bytes, int] | None:
     if size == _SIXTEEN_BITS and left >= 8:
         size = int.from_bytes(data[head : head + 2], "big")
         head += 2
+        if size <= MAX_CONTROL:  # a length that fits seven bits must have them, RFC 6455, 5.2
+            return None
     elif size >= _SIXTEEN_BITS:
         return None
     body = head + 4

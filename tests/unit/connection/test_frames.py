@@ -48,10 +48,15 @@ def test_a_part_is_not_read(text: str, data: st.DataObject) -> None:
         frame(TEXT, b"\xff"),
         frame(TEXT, b"x" * 101),
         frame(TEXT, b"x" * 70000),
+        b"\x81\xfe\x00\x02mask{}",
+        b"\x81\xfe\x00\x7dmask" + b"x" * 125,
     ],
 )
 def test_what_is_not_simple_is_left(data: bytes) -> None:
-    """Binary, fragments, reserved bits, control, unmasked, no UTF-8, too long: not read here."""
+    """Binary, fragments, reserved bits, control, unmasked, no UTF-8, too long: not read here.
+
+    Nor is a length that is written in more bits than it needs.
+    """
     assert read_text(data, 0, 100) is None
 
 
