@@ -73,6 +73,9 @@ class Recorder:
     def on_text(self, payload: bytes) -> None:
         self.texts.append(payload)
 
+    def on_binary(self, payload: bytes) -> None:
+        raise AssertionError("nobody sends binary messages here")
+
     def on_pong(self, payload: bytes) -> None:
         self.pongs.append(payload)
 

@@ -26,9 +26,6 @@ from hokm.wire import FAILED, TOO_SLOW
 
 _log = Logger()
 
-MAX_BUFFERED: Final = 256 * 1024  # bytes that may wait for a peer that does not read
-
-NOT_TEXT: Final = 1003  # RFC 6455, 7.4.1
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
@@ -40,6 +37,9 @@ class Player(Protocol):
 
     def on_text(self, payload: bytes) -> None:
         """Take one text message; it is UTF-8."""
+
+    def on_binary(self, payload: bytes) -> None:
+        """Take one binary message."""
 
     def on_pong(self, payload: bytes) -> None:
         """Take the answer to a ping."""
@@ -158,7 +158,7 @@ class Connection(ProtocolWrapper):
     def on_message(self, payload: bytes, binary: bool) -> None:
         """Take a message from Autobahn."""
         if binary:
-            self.close(NOT_TEXT, "only text messages are understood")
+            self._player.on_binary(payload)
         else:
             self._deliver(payload)
 
@@ -210,7 +210,7 @@ class Connection(ProtocolWrapper):
                 return
             frames = frames[sent:]
         transport.write(frames)
-        if self.buffered > MAX_BUFFERED:
+        if self.buffered > self.site.max_buffered:
             self.give_up()
 
     def _note_sending(self, size: int) -> None:

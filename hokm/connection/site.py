@@ -15,6 +15,7 @@ from hokm.proxies import Proxies
 
 OPEN_HANDSHAKE_SECONDS: Final = 5.0
 CLOSE_HANDSHAKE_SECONDS: Final = 1.0
+MAX_BUFFERED: Final = 256 * 1024
 
 # Autobahn writes its settings out for a debug line of each connection, whether that is logged or
 # not: half of the CPU of a handshake (measured 0.83 ms with, 0.41 ms without).
@@ -115,6 +116,7 @@ class Site:
         reactor: Any,
         subprotocol: str,
         max_message: int,
+        max_buffered: int = MAX_BUFFERED,
         allowed_origins: Sequence[str] = ("*",),
         trusted_proxies: Sequence[str] = (),
     ) -> None:
@@ -122,11 +124,14 @@ class Site:
 
         Args:
             max_message: Bytes; a longer one closes its connection with 1009.
+            max_buffered: Bytes that may wait for a peer that does not read; more close it with
+                4008.
             allowed_origins: Of pages that may connect, as ``https://cards.example.org``.
             trusted_proxies: Addresses or networks whose X-Forwarded-For is believed.
         """
         self.reactor = reactor
         self.max_message = max_message
+        self.max_buffered = max_buffered
         self.subprotocol = subprotocol
         self.proxies = Proxies(trusted_proxies)
         factory = self._factory = WebSocketServerFactory(

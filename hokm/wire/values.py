@@ -19,6 +19,7 @@ CODE_LENGTH: Final = 8  # 40 bits; 6.4 days of guessing at 20 wrong joins a seco
 
 CloseCode: TypeAlias = int
 LEFT: Final[CloseCode] = 1000
+NOT_TEXT: Final[CloseCode] = 1003
 POLICY: Final[CloseCode] = 1008
 TOO_BIG: Final[CloseCode] = 1009
 FAILED: Final[CloseCode] = 1011  # a fault of the server

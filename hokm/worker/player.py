@@ -187,6 +187,10 @@ class Player:
         if not self._tables.receive(self, command):
             self._refuse(command.id, "rate_limited")
 
+    def on_binary(self, payload: bytes) -> None:
+        """Take one binary message: the protocol has none."""
+        self.connection.close(wire.NOT_TEXT, "only text messages are understood")
+
     def on_pong(self, payload: bytes) -> None:
         """Take the answer to a ping."""
         if self._proof is not None and payload == self._proof:

@@ -14,6 +14,7 @@ DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 # What is not told by the name alone; the codes themselves stand in hokm.wire.
 CLOSE_CODES: Final = {
     "LEFT": "You left, or the table is gone.",
+    "NOT_TEXT": "A message was binary.",
     "POLICY": "Refused: no `join` in time, no such room, too fast, too many wrong joins, or "
     "the host emptied your seat.",
     "TOO_BIG": f"A message was longer than {wire.MAX_MESSAGE_BYTES} bytes.",

@@ -8,7 +8,7 @@ import pytest_twisted  # type: ignore[import-untyped]
 from twisted.internet.task import deferLater
 
 from hokm.connection import Unrestorable, text_frame
-from hokm.connection.connection import MAX_BUFFERED
+from hokm.connection.site import MAX_BUFFERED
 from hokm.control.stream import Trust
 from tests.movable import HEAD, Movable, make_site, reactor, until
 from tests.rawsocket import frame

@@ -10,9 +10,8 @@ import pytest_twisted  # type: ignore[import-untyped]
 from twisted.internet.task import Clock, deferLater
 
 from hokm.connection import Connection, Heartbeat, text_frame
-from hokm.connection.connection import NOT_TEXT
 from hokm.connection.heartbeat import STALL_SECONDS
-from hokm.wire import TOO_SLOW
+from hokm.wire import NOT_TEXT, TOO_SLOW
 from tests.movable import HEAD, Movable, descriptors, make_site, reactor, until
 from tests.rawsocket import frame
 
