@@ -22,10 +22,11 @@ from hokm.connection.frames import Journal, read_text
 from hokm.connection.record import Record, Unrestorable
 from hokm.connection.site import WRAPPING, Site, Socket
 from hokm.control.ledger import SENT, SENT_FROM, TAKEN, Line
-from hokm.wire import FAILED, TOO_SLOW
+from hokm.wire import FAILED, TOO_BIG, TOO_SLOW
 
 _log = Logger()
 
+_MOST_WIRE_BYTES: Final = 8  # for one of an unfinished message; a fragment of one takes 7
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
@@ -103,13 +104,10 @@ class Connection(ProtocolWrapper):
             self._shake_hands(data)
             return
         start = 0
-        if not self._journal.pending:
+        if not self._journal:
             start = self._take_texts(data)
         if start < len(data):
-            rest = data[start:]
-            self._journal.feed(rest)
-            self._line[TAKEN] = self._read - len(self._journal.pending)
-            self._ws.dataReceived(rest)
+            self._parse(data[start:])
 
     def _take_texts(self, data: bytes) -> int:
         """Take the whole text frames at the start of *data*; returns where the rest begins."""
@@ -122,6 +120,16 @@ class Connection(ProtocolWrapper):
             self._line[TAKEN] = before + start
             self._deliver(payload)
         return start
+
+    def _parse(self, data: bytes) -> None:
+        """Give bytes to Autobahn; while it is open, note them for who may have to go on."""
+        if self._ws.state == Socket.STATE_OPEN:
+            self._journal.feed(data)
+            self._line[TAKEN] = self._read - len(self._journal)
+        self._ws.dataReceived(data)
+        # Autobahn counts payload alone, and would keep empty fragments without end.
+        if len(self._journal) > _MOST_WIRE_BYTES * self.site.max_message:
+            self.close(TOO_BIG, "too many fragments")
 
     def _shake_hands(self, data: bytes) -> None:
         """Give bytes to Autobahn until the handshake is done; what follows the head waits."""

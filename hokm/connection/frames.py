@@ -11,7 +11,6 @@ _MASKED: Final = 0x80
 _SIXTEEN_BITS: Final = 126
 _FINAL: Final = 0x80
 _CONTROL: Final = 0x08
-_OPCODE: Final = 0x0F
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -73,6 +72,9 @@ class Journal:
         self._kept = b""  # finished fragments
         self._open = b""  # the frame that is not finished
 
+    def __len__(self) -> int:
+        return len(self._kept) + len(self._open)
+
     @property
     def pending(self) -> bytes:
         """What a fresh parser must be fed to be where this one is."""
@@ -81,13 +83,16 @@ class Journal:
     def feed(self, data: bytes) -> None:
         """Note bytes that the full parser is given."""
         data = self._open + data
+        kept = [self._kept]
         start = 0
         while (end := _frame_end(data, start)) is not None:
-            opcode = data[start] & _OPCODE
-            if not opcode & _CONTROL:
-                finished = data[start] & _FINAL
-                self._kept = b"" if finished else self._kept + data[start:end]
+            if not data[start] & _CONTROL:
+                if data[start] & _FINAL:
+                    kept.clear()
+                else:
+                    kept.append(data[start:end])
             start = end
+        self._kept = b"".join(kept)
         self._open = data[start:]
 
 
