@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
-from hokm.connection.frames import Journal, read_text
+from hokm.connection.frames import Journal, pong_frame, read_text
 from hokm.connection.record import Record, Unrestorable
 from hokm.connection.site import WRAPPING, Site, Socket
 from hokm.control.ledger import SENT, SENT_FROM, TAKEN, Line
@@ -170,6 +170,11 @@ class Connection(ProtocolWrapper):
         else:
             self._deliver(payload)
 
+    def on_ping(self, payload: bytes) -> None:
+        """Answer a ping, like all else within the bound of what may wait."""
+        if self._ws.state == Socket.STATE_OPEN:  # else it may be one that is too long
+            self.send(pong_frame(payload))
+
     def on_pong(self, payload: bytes) -> None:
         """Take the answer to a ping from Autobahn."""
         self._player.on_pong(payload)
@@ -200,7 +205,7 @@ class Connection(ProtocolWrapper):
             super().write(data)
 
     def send(self, frames: bytes) -> None:
-        """Send whole frames, made by `text_frame`; nothing is sent once a close was."""
+        """Send whole frames, made in `frames`; nothing is sent once a close was."""
         if self._ws.state != Socket.STATE_OPEN:
             return
         self._note_sending(len(frames))

@@ -7,6 +7,7 @@ from typing import Final
 MAX_CONTROL: Final = 125  # bytes of payload that fit a two-byte header, RFC 6455, 5.2
 MAX_SHORT: Final = 0xFFFF
 _FINAL_TEXT: Final = 0x81
+_FINAL_PONG: Final = 0x8A
 _MASKED: Final = 0x80
 _SIXTEEN_BITS: Final = 126
 _FINAL: Final = 0x80
@@ -21,6 +22,11 @@ def text_frame(payload: bytes) -> bytes:
     if size <= MAX_SHORT:
         return b"\x81\x7e" + size.to_bytes(2, "big") + payload
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """Return the frame of a pong from a server; it has at most 125 bytes, as its ping had."""
+    return bytes((_FINAL_PONG, len(payload))) + payload
 
 
 def read_text(data: bytes, start: int, limit: int) -> tuple[bytes, int] | None:

@@ -62,6 +62,10 @@ class Socket(WebSocketServerProtocol):
         """Take a message that came in the slow way."""
         self.owner.on_message(payload, isBinary)
 
+    def onPing(self, payload: bytes) -> None:
+        """Answer a ping."""
+        self.owner.on_ping(payload)
+
     def onPong(self, payload: bytes) -> None:
         """Take the answer to a ping."""
         self.owner.on_pong(payload)

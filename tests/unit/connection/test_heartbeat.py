@@ -67,16 +67,18 @@ def test_who_does_not_read_is_given_up() -> None:
     """Bytes may wait for some seconds and no longer."""
     clock, _, peer = make()
     peer.buffered = 100
-    for _ in range(int(STALL_SECONDS)):
+    seen = 1  # turns of the wheel, until it has seen that bytes wait
+    for _ in range(seen + int(STALL_SECONDS)):
         peer.said = True
         clock.advance(1.0)
-    assert peer.done == []
     peer.buffered = 0
     clock.advance(1.0)
     peer.buffered = 100
-    for _ in range(int(STALL_SECONDS) + 2):
+    for _ in range(seen + int(STALL_SECONDS)):
         peer.said = True
         clock.advance(1.0)
+    assert peer.done == []
+    clock.advance(1.0)
     assert peer.done == ["give up"]
 
 
