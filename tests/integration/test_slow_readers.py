@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 
 import pytest
 import pytest_twisted  # type: ignore[import-untyped]
@@ -37,6 +38,12 @@ def fill(it: Movable, size: int) -> list[bytes]:
     return told
 
 
+def widen(it: Movable) -> None:
+    """Have the kernel buffer much from now on: whoever is closed has a second to read all."""
+    it.client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 * MAX_BUFFERED)
+    it.copy.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * MAX_BUFFERED)
+
+
 @pytest.mark.parametrize("over", [0, 1])
 @pytest_twisted.ensureDeferred
 async def test_as_much_as_may_wait_and_a_byte_more(over: int) -> None:
@@ -46,12 +53,24 @@ async def test_as_much_as_may_wait_and_a_byte_more(over: int) -> None:
         told = fill(it, MAX_BUFFERED + over)
         if not over:
             assert it.connection.buffered == MAX_BUFFERED
+        widen(it)
         await until(lambda: len(it.client.frames()) == len(told) + over)
         assert it.client.texts() == told
         if over:
             assert it.client.frames()[-1] == (CLOSE, GOODBYE)
         else:
             await it.flows()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_close_can_be_answered() -> None:
+    """Whoever is closed has a second at least; the code comes before the reset."""
+    with Movable() as it:
+        await it.open()
+        before = reactor.getDelayedCalls()
+        it.connection.close(TOO_SLOW)
+        [patience] = [call for call in reactor.getDelayedCalls() if call not in before]
+        assert patience.getTime() - reactor.seconds() > 0.9
 
 
 @pytest_twisted.ensureDeferred
@@ -83,6 +102,7 @@ async def test_answers_to_pings_are_bounded_like_all_the_rest() -> None:
             await deferLater(reactor, 0)
         bound = MAX_BUFFERED + len(pong) + len(frame(CLOSE, GOODBYE, masked=False))
         assert it.connection.buffered <= bound
+        widen(it)
         await until(lambda: it.client.frames()[-1:] == [(CLOSE, GOODBYE)])
         assert {first for first, _ in it.client.frames()[:-1]} == {PONG}
 
