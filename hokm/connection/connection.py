@@ -256,7 +256,20 @@ class Connection(ProtocolWrapper):
 
     def abort(self) -> None:
         """Drop the connection at once."""
-        self.abortConnection()
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    def abortConnection(self) -> None:
+        """Drop the connection for Autobahn, which does so right after some of its close frames.
+
+        Where that one still waits and can be sent, the end is an orderly one: a reset would
+        overtake it.
+        """
+        transport: Any = self.transport
+        if self.buffered and transport.doWrite() is None and not self.buffered:
+            transport.loseConnection()
+        else:
+            transport.abortConnection()
 
     def was_heard(self) -> bool:
         """Say whether anything came since this was asked last."""

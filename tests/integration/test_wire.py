@@ -133,10 +133,16 @@ def test_too_big(host: Person) -> None:
         (frame(0x83, b"{}"), 1002),
         (frame(0x89, b"x" * 126), 1002),
         (frame(0x80, b"{}"), 1002),
+        (frame(0x09, b"{}"), 1002),
+        (b"\x81\xfe\0\x02mask{}", 1002),
+        (frame(0x88, b"\x03\xed"), 1002),
+        (frame(0x88, b"\x03\xe8\xff"), 1007),
+        (frame(0x01, b"x" * 4096) + frame(0x80, b"x"), 1009),
+        (frame(0x01, b"") + frame(0x00, b"") * 6000, 1009),
     ],
 )
 def test_frames_that_are_none(host: Person, data: bytes, code: int) -> None:
-    """Binary, no UTF-8, unmasked, reserved bits and opcodes close the connection by their name."""
+    """What no client may send closes the connection by its name."""
     host.socket.sock.sendall(data)
     assert host.socket.until() == code
 
