@@ -10,7 +10,7 @@ from hokm.bots import Call, Refuse
 from hokm.bots import choose as bot_choice
 from hokm.client.client import Client, CommandRefused, Disconnected
 from hokm.game.cards import CARDS, NAMES, SUITS, mask_of, suit_of
-from hokm.game.hand import Trick
+from hokm.game.values import Trick
 from hokm.game.view import SeatView
 
 RATE_PAUSE: Final = 0.5  # seconds, after which a bot that was too fast goes on

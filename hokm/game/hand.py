@@ -2,69 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from hokm.game.cards import SUIT_MASKS, TEN, Card, Mask, iterate, mask_of, suit_of, trick_winner
 from hokm.game.cards import legal as legal_of
+from hokm.game.values import Hand, Kot, Result, Trick
 from hokm.game.variant import FOUR, Options
-
-Phase: TypeAlias = Literal["call", "play", "over"]
-Kot: TypeAlias = Literal["none", "kot", "hakem_kot"]
 
 SEATS: Final = FOUR.seats
 _TO_WIN: Final = FOUR.tricks_to_win
 _PACKETS: Final = FOUR.packets
-
-
-class Trick(Struct, frozen=True):
-    """A complete trick: cards in play order, the first from `leader`."""
-
-    leader: int
-    cards: tuple[Card, ...]
-    winner: int
-
-
-class Hand(Struct, frozen=True):
-    """A hand under way.
-
-    Attributes:
-        hakem: Who names the trump and leads first.
-        dealer: Who dealt.
-        deck: All cards in deal order; it fixes who gets what.
-        holding: Cards that each seat holds now.
-        trump: Suit; None before the call.
-        leader: Who led, or leads, the trick on the table.
-        turn: Who is to call or play.
-        trick: Cards on the table, the first from `leader`.
-        tricks: Taken by each team.
-        past: Complete tricks, oldest first.
-        redeals: Decks that the hakem refused before this one.
-    """
-
-    hakem: int
-    dealer: int
-    deck: tuple[Card, ...]
-    holding: tuple[Mask, ...]
-    trump: int | None
-    leader: int
-    turn: int
-    trick: tuple[Card, ...]
-    tricks: tuple[int, int]
-    past: tuple[Trick, ...]
-    phase: Phase
-    redeals: int
-
-
-class Result(Struct, frozen=True):
-    """How a hand ended; teams are seat % 2."""
-
-    winner: int
-    tricks: tuple[int, int]
-    points: int
-    kot: Kot
 
 
 def begin(

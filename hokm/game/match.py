@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hokm.game.cards import ACE, Card, rank_of
 from hokm.game.fair import Stream, shuffle
-from hokm.game.hand import Hand, Result
+from hokm.game.values import Hand, Result
 from hokm.game.variant import FOUR, Options
 
 SEATS: Final = FOUR.seats

@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from hokm.game import hand as hands
 from hokm.game.cards import Card, Mask, mask_of, suit_of
-from hokm.game.hand import Hand, Phase, Trick
 from hokm.game.match import Match
+from hokm.game.values import Hand, Phase, Trick
 
 
 class SeatView(Struct, frozen=True):

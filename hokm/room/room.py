@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
-
-from msgspec import Struct
+from typing import Any, Final
 
 from hokm import wire
 from hokm.room import clock, lobby, play
 from hokm.room import events as e
-from hokm.room.effects import Effect, Reply, Reseat
+from hokm.room.commands import Command, Confirm, Lost, Tick
+from hokm.room.effects import Reply, Reseat
 from hokm.room.evolve import replay
+from hokm.room.outcome import Outcome
 from hokm.room.state import Chance, Room
-from hokm.room.story import Count, Refused, Story
+from hokm.room.story import Refused, Story
 from hokm.room.view import state
 
 __all__ = [
@@ -27,39 +27,6 @@ __all__ = [
     "open_room",
     "replay",
 ]
-
-
-class Lost(Struct, frozen=True):
-    """The room's own command: a seat's connection is gone."""
-
-
-class Confirm(Struct, frozen=True):
-    """The room's own command: a seat's player has received the token sent last."""
-
-
-class Tick(Struct, frozen=True):
-    """The room's own command: time has passed."""
-
-
-Command: TypeAlias = wire.Command | Lost | Confirm | Tick
-
-
-class Outcome(Struct, frozen=True):
-    """What a command leads to.
-
-    Attributes:
-        room: The room afterwards.
-        record: For the log; None when nothing happened (a question, a repeated command).
-        effects: To be carried out in order once the record is durable.
-        hands: Finished hands, for the room's history.
-        counts: For the metrics.
-    """
-
-    room: Room
-    record: e.Record | None
-    effects: list[Effect]
-    hands: list[wire.FinishedHand] = []
-    counts: list[Count] = []
 
 
 def open_room(code: str, options: wire.TableOptions, host_token: str, root: bytes) -> Room:

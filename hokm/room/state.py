@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from hokm.game import fair
 from hokm.game.cards import Card
-from hokm.game.hand import Hand
 from hokm.game.match import Match
+from hokm.game.values import Hand
 from hokm.wire import Action, HandResult, TableOptions
 
 Phase: TypeAlias = Literal["lobby", "call", "play", "hand_over", "match_over"]

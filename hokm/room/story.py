@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from hokm import wire
 from hokm.room import events as e
 from hokm.room import view
 from hokm.room.effects import Effect, Tell
 from hokm.room.evolve import at, credit, evolve
 from hokm.room.history import finished
+from hokm.room.outcome import Count
 from hokm.room.state import Chance, Room
-
-Count: TypeAlias = tuple[str, float]  # what, and how much
 
 
 class Refused(Exception):
@@ -35,7 +32,7 @@ class Story:
         now: Room time in seconds.
         chance: Randomness; what it decides is recorded in the events.
         connection: Number of the connection that the command came by; 0 for the room's own.
-        events, effects, hands, counts: What it leads to; see `hokm.room.room.Outcome`.
+        events, effects, hands, counts: What it leads to; see `hokm.room.outcome.Outcome`.
     """
 
     def __init__(self, room: Room, now: float, chance: Chance, connection: int = 0) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from hokm import wire
 from hokm.game import hand as hands
 from hokm.game.cards import NAMES, SUITS, Mask, names
-from hokm.game.hand import Hand, Trick
+from hokm.game.values import Hand, Trick
 from hokm.game.view import SeatView, look
 from hokm.room import events as e
 from hokm.room.history import proof

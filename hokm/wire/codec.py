@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import Struct
 
 from hokm.wire.answers import Error, Ok, StateMessage, Welcome
 from hokm.wire.commands import Command
 from hokm.wire.events import Event, Notice
-from hokm.wire.values import ERRORS, Id
+from hokm.wire.values import ERRORS, Numbered
 
 Message: TypeAlias = Ok | Error | Welcome | StateMessage | Notice | Event
 
@@ -31,12 +30,8 @@ class BadMessage(Exception):
         self.reason = reason
 
 
-class _OnlyId(Struct):
-    id: Id
-
-
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
-_id_decoder = msgspec.json.Decoder(_OnlyId)
+_id_decoder = msgspec.json.Decoder(Numbered)
 _message_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _encoder = msgspec.json.Encoder()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeAlias
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from hokm.game.variant import Options
 
@@ -75,6 +75,12 @@ class TableOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def game(self) -> Options:
         """The options of the game alone."""
         return Options(**{name: getattr(self, name) for name in Options.__struct_fields__})
+
+
+class Numbered(Struct):
+    """What every client message has, if nothing else of it can be read."""
+
+    id: Id
 
 
 def room_code(text: str) -> str | None:

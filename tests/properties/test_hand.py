@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from hokm.game import cards
 from hokm.game import hand as hands
 from hokm.game.cards import NAMES, SUITS
-from hokm.game.hand import Hand
 from hokm.game.match import Match
+from hokm.game.values import Hand
 from hokm.game.variant import Options
 from hokm.game.view import look
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from hokm.game import fair, match
 from hokm.game import hand as hands
 from hokm.game.cards import ACE, rank_of
-from hokm.game.hand import Hand, Result, Trick
 from hokm.game.match import Match
+from hokm.game.values import Hand, Result, Trick
 from hokm.game.variant import Options
 
 KEYS = st.binary(min_size=32, max_size=32)

@@ -15,8 +15,8 @@ from hokm import bots
 from hokm.bots import Level
 from hokm.game import hand as hands
 from hokm.game import match as matches
-from hokm.game.hand import Hand
 from hokm.game.match import Match
+from hokm.game.values import Hand
 from hokm.game.variant import Options
 from hokm.game.view import look
 

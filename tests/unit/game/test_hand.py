@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from hokm.game import hand as hands
 from hokm.game.cards import CARDS, SUIT_MASKS, mask_of
-from hokm.game.hand import Hand
+from hokm.game.values import Hand
 from hokm.game.variant import Options
 
 OPTIONS = Options()

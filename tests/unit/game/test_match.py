@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from hokm.game import fair, match
 from hokm.game import hand as hands
 from hokm.game.cards import ACE, rank_of
-from hokm.game.hand import Result, Trick
 from hokm.game.match import Match
+from hokm.game.values import Result, Trick
 from hokm.game.variant import Options
 
 
