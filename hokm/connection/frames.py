@@ -7,6 +7,7 @@ from typing import Final
 MAX_CONTROL: Final = 125  # bytes of payload that fit a two-byte header, RFC 6455, 5.2
 MAX_SHORT: Final = 0xFFFF
 _FINAL_TEXT: Final = 0x81
+_SHORT_HEADS: Final = tuple(bytes((_FINAL_TEXT, size)) for size in range(MAX_CONTROL + 1))
 _FINAL_PONG: Final = 0x8A
 _MASKED: Final = 0x80
 _SIXTEEN_BITS: Final = 126
@@ -18,7 +19,7 @@ def text_frame(payload: bytes) -> bytes:
     """Return the frame of a text message from a server: final, not masked."""
     size = len(payload)
     if size <= MAX_CONTROL:
-        return bytes((_FINAL_TEXT, size)) + payload
+        return _SHORT_HEADS[size] + payload
     if size <= MAX_SHORT:
         return b"\x81\x7e" + size.to_bytes(2, "big") + payload
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload

@@ -82,7 +82,7 @@ def state(room: Room, seat: int | None, now: float, *, paused: bool = False) -> 
 
 
 def _left(deadline: float, now: float) -> float:
-    return round(max(0.0, deadline - now), 1)
+    return int(max(0.0, deadline - now) * 10 + 0.5) / 10  # `round` takes ten times as long
 
 
 def _seat_state(seat: Seat | None) -> wire.SeatState | None:

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from hokm.metrics import Metrics
+from hokm.metrics import Metrics, observe_all
 from hokm.room.state import freeze
 from hokm.store.store import Store, StoreAway, Verdict
 from hokm.worker.step import Recipient, Source, Step
@@ -165,12 +165,13 @@ class Committer:
         dirty: dict[Recipient, None] = {}
         now = self._clock.seconds()
         plays = 0
+        waits: list[float] = []
         for step in steps:
             for recipient, output in step.outputs:
                 recipient.put(output)
                 dirty[recipient] = None
             if step.asked is not None:
-                self._metrics.response_time.observe(now - step.asked)
+                waits.append(now - step.asked)
             for what, value in step.counts:
                 if what == "plays":
                     plays += 1
@@ -178,6 +179,8 @@ class Committer:
                     self._count(what, value)
         if plays:
             self._metrics.plays.inc(plays)
+        if waits:
+            observe_all(self._metrics.response_time, waits)
         for recipient in dirty:
             recipient.flush()
         for step in steps:

@@ -16,6 +16,7 @@ Passed with Twisted 26.10.0 and Autobahn 26.10.2.
 | connection.site | CONFIG_ATTRS of WebSocketServerProtocol may be attributes of the class |
 | worker.reactor | EPollReactor: _poller.poll, _selectables by descriptor, _doReadOrWrite |
 | metrics | prometheus_client.values: ValueClass = MultiProcessValue(process_identifier) |
+| metrics | prometheus_client.Histogram: _upper_bounds, _buckets, _sum |
 | web.site | HTTPChannel.checkPersistence |
 
 A test that fails here after an upgrade says which of these must be looked at again.
@@ -43,6 +44,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from hokm.connection import site
+from hokm.metrics import Metrics, observe_all
 from hokm.worker.reactor import WorkerReactor
 
 
@@ -200,6 +202,17 @@ def test_the_identity_of_a_process_that_never_forks() -> None:
     parameters = inspect.signature(values.MultiProcessValue).parameters
     assert list(parameters) == ["process_identifier"]
     assert "values.ValueClass(" in inspect.getsource(prometheus_client.metrics)
+
+
+def test_many_observations_at_once() -> None:
+    """`observe_all` counts as `observe` does, at the bounds of the buckets and beyond the last."""
+    one_by_one, at_once = Metrics(), Metrics()
+    amounts = (0.0, 0.0005, 0.00051, 0.1, 0.1, 5.0, 7.5)
+    for amount in amounts:
+        one_by_one.response_time.observe(amount)
+    observe_all(at_once.response_time, amounts)
+    assert at_once.render() == one_by_one.render()
+    assert b'hokm_response_time_seconds_bucket{le="0.1"} 5.0' in at_once.render()
 
 
 def test_persistence_is_asked_for() -> None:
