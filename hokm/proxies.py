@@ -25,14 +25,15 @@ class Proxies:
             forwarded: X-Forwarded-For as it came. Its last hop, which is the trusted proxy's own
                 word, counts; what stands before it may be anybody's invention.
         """
-        if not forwarded or not self._trusts(peer):
+        if not forwarded or not self.trusts(peer):
             return peer
         try:
             return str(ip_address(forwarded.rsplit(",", 1)[-1].strip()))
         except ValueError:
             return peer
 
-    def _trusts(self, peer: str) -> bool:
+    def trusts(self, peer: str) -> bool:
+        """Say whether the address *peer* is a proxy's."""
         try:
             address = ip_address(peer)
         except ValueError:

@@ -33,7 +33,9 @@ from hokm.supervisor.succession import Heritage
 from hokm.supervisor.systemd import ServiceManager
 from hokm.web.site import PublicSite
 
-BACKLOG: Final = 1024  # connections that wait to be accepted; the kernel caps it (somaxconn)
+# Connections that wait to be accepted: all players may come back at once, and who finds no place
+# tries again after a second. The kernel caps it (net.core.somaxconn, 4096 by default).
+BACKLOG: Final = 16_384
 
 
 def give_up(reason: object) -> NoReturn:

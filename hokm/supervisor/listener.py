@@ -52,6 +52,7 @@ class Listener:
         on_refused: Callable[[str], object],
         pending: int = PENDING,
         pending_per_peer: int = PENDING_PER_PEER,
+        is_proxy: Callable[[str], bool] = lambda peer: False,
     ) -> None:
         """Take over a socket that listens; call `start` to accept.
 
@@ -65,6 +66,7 @@ class Listener:
                 head_timeout, crowded, gone.
             pending: How many incomplete heads may wait.
             pending_per_peer: How many of one address.
+            is_proxy: Says of an address whether many players come from it: it has no such limit.
         """
         sock.setblocking(False)
         self.accepted = 0
@@ -75,6 +77,7 @@ class Listener:
         self._on_http = on_http
         self._max = pending
         self._max_per_peer = pending_per_peer
+        self._is_proxy = is_proxy
         self._pending: dict[_Pending, None] = {}  # in the order of their coming, as the next
         self._of_peer: dict[str, dict[_Pending, None]] = {}
         self._exhausted = False
@@ -195,7 +198,7 @@ class Listener:
         siblings = self._of_peer.setdefault(waiting.peer, {})
         self._pending[waiting] = siblings[waiting] = None
         self._reactor.addReader(waiting)
-        if len(siblings) > self._max_per_peer:
+        if len(siblings) > self._max_per_peer and not self._is_proxy(waiting.peer):
             self._hurry(next(iter(siblings)))
         elif len(self._pending) > self._max:
             self._hurry(next(iter(self._pending)))

@@ -21,6 +21,7 @@ from hokm.config import Settings
 from hokm.control import messages as m
 from hokm.control.ledger import Ledger
 from hokm.metrics import Metrics
+from hokm.proxies import Proxies
 from hokm.store.address import Address
 from hokm.store.embedded import EmbeddedServer, StoreDidNotStart
 from hokm.store.redis import RedisStore
@@ -108,6 +109,7 @@ class Supervisor(Service):
             on_websocket=lambda head, sock, peer: self.routing.come(head, sock),
             on_http=lambda head, sock, peer: self.on_http(sock),
             on_refused=lambda why: metrics.connections_refused.labels(why).inc(),
+            is_proxy=Proxies(settings.worker.trusted_proxies).trusts,
         )
         # A worker needs no secret but the store's password, which its address holds.
         told = msgspec.structs.replace(settings, redis=None, admin_token=None)

@@ -26,6 +26,7 @@ from hokm.store.redis import RedisStore
 from hokm.tasks import every, run
 from hokm.worker.arrivals import Arrivals
 from hokm.worker.departures import Departures
+from hokm.worker.doorway import Doorway
 from hokm.worker.host import Host
 from hokm.worker.lag import LoopLag
 
@@ -72,18 +73,25 @@ class WorkerProcess:
                 run(self._stop(seconds), "the worker's stop")
             case m.Ping(n=n):
                 self._channel.send(m.Pong(n=n))
-            case m.Connection():
-                if self._arrivals.take(message, descriptors):
-                    self._metrics.connections_refused.labels("worker_full").inc()
+            case m.Connection() | m.Adopt(move=0):
+                self._doorway.come(message, descriptors)
             case m.Adopt():
                 self._arrivals.adopt(message, descriptors)
             case _:
                 self._move(message)
 
+    def _let_in(self, message: m.Connection | m.Adopt, descriptors: list[int]) -> None:
+        """Take a connection, or a room whose worker died, whose turn it is."""
+        if isinstance(message, m.Adopt):
+            self._arrivals.adopt(message, descriptors)
+        elif self._arrivals.take(message, descriptors):
+            self._metrics.connections_refused.labels("worker_full").inc()
+
     def _move(self, message: m.Drain | m.Release | m.Abort | m.Commit | m.Cancel) -> None:
         """Take the next step of a move."""
         match message:
             case m.Drain(move=move, room=room):
+                self._doorway.hurry(room)
                 self._departures.begin(move, room)
             case m.Release(move=move):
                 self._departures.release(move)
@@ -100,6 +108,7 @@ class WorkerProcess:
             number = message.arrival.connection
             self._channel.send(m.NotTaken(connection=number, reason="no descriptor is left"))
         elif isinstance(message, m.Adopt):
+            self._doorway.hurry(message.room)  # the packets before this one
             self._arrivals.refuse(message)
 
     def _configure(self, message: m.Configure, descriptors: list[int]) -> None:
@@ -171,6 +180,7 @@ class WorkerProcess:
             send=self._channel.send,
             on_resumed=self._metrics.handoff_pause.observe,
         )
+        self._doorway = Doorway(clock=clock, let_in=self._let_in)
         self._lag.start()
         every(clock, _TEND_SECONDS, self._tend, "the worker's housekeeping")
 

@@ -51,7 +51,9 @@ class Site:
             on_refused=lambda why: self.refused.update([why]),
             pending=pending,
             pending_per_peer=pending_per_peer,
+            is_proxy=lambda peer: peer == self.proxy,
         )
+        self.proxy = ""
         self.listener.start()
 
     def client(self, first: bytes = b"") -> socket.socket:
@@ -183,6 +185,20 @@ async def test_too_many_silent_ones_displace_one_another(site: Site) -> None:
     assert len(site.websockets) == 1
     assert site.listener.pending == 5
     assert site.clients[1].recv(1000).startswith(b"HTTP/1.1 503")
+
+
+@pytest.mark.parametrize("site", [(socket.AF_INET, "127.0.0.1", 9, 5)], indirect=True)
+@pytest_twisted.ensureDeferred
+async def test_a_proxys_connections_are_not_one_strangers(site: Site) -> None:
+    """Only the bound for all holds where many players come from one address."""
+    site.proxy = "127.0.0.1"
+    for _ in range(9):
+        site.client(b"GET")
+    await until(lambda: site.listener.pending == 9)
+    assert not site.refused
+    site.client(b"GET")
+    await until(lambda: site.refused["crowded"] == 1)
+    assert site.listener.pending == 9
 
 
 @pytest_twisted.ensureDeferred

@@ -15,6 +15,7 @@ Passed with Twisted 26.10.0 and Autobahn 26.10.2.
 | connection.site: settle | attributes that are left: tests/integration/test_settled.py |
 | connection.site | CONFIG_ATTRS of WebSocketServerProtocol may be attributes of the class |
 | worker.reactor | EPollReactor: _poller.poll, _selectables by descriptor, _doReadOrWrite |
+| worker.reactor | EPollReactor: _add(reader, _reads, _writes, _selectables, event, antievent) |
 | metrics | prometheus_client.values: ValueClass = MultiProcessValue(process_identifier) |
 | metrics | prometheus_client.Histogram: _upper_bounds, _buckets, _sum |
 | web.site | HTTPChannel.checkPersistence |
@@ -26,6 +27,9 @@ from __future__ import annotations
 
 import inspect
 import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import autobahn.websocket.protocol as protocol
@@ -45,6 +49,7 @@ from twisted.web.http import HTTPChannel
 
 from hokm.connection import site
 from hokm.metrics import Metrics, observe_all
+from hokm.worker import reactor as module
 from hokm.worker.reactor import WorkerReactor
 
 
@@ -194,6 +199,61 @@ def test_events_of_a_poll() -> None:
     reactor.removeAll()
     for sock in (ours, theirs, *others):
         sock.close()
+    reactor._poller.close()
+
+
+class _Reader(FileDescriptor):
+    """A server's end of a TCP connection, which notes in *heard* what happens to it."""
+
+    def __init__(self, reactor: Any, name: str, heard: list[str]) -> None:
+        super().__init__(reactor)
+        self.name, self.heard = name, heard
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.theirs = socket.create_connection(server.getsockname())
+            self.sock, _ = server.accept()
+        self.startReading()
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def doRead(self) -> Exception | None:
+        with suppress(ConnectionResetError):
+            if self.sock.recv(10):
+                self.heard.append(self.name)
+                return None
+        return CONNECTION_LOST
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.heard.append(f"the end of {self.name}")
+        self.sock.close()
+
+
+def _reset(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+@pytest.mark.parametrize(
+    "end", [socket.socket.close, lambda sock: sock.shutdown(socket.SHUT_WR), _reset]
+)
+def test_ends_come_after_what_is_said(
+    end: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of connections that end, a few in each turn, after all that have something to say."""
+    monkeypatch.setattr(module, "ENDS_PER_TURN", 1)
+    reactor, heard = WorkerReactor(), list[str]()
+    readers = [_Reader(reactor, name, heard) for name in ("one", "two", "three")]
+    end(readers[0].theirs)
+    end(readers[1].theirs)
+    readers[2].theirs.send(b"12")
+    reactor.doPoll(1)
+    assert heard == ["three", "the end of one"]
+    reactor.doPoll(1)
+    assert heard[2:] == ["the end of two"]
+    reactor.removeAll()
+    for reader in readers:
+        reader.theirs.close()
+        reader.sock.close()
     reactor._poller.close()
 
 
