@@ -2,7 +2,7 @@
 
 from hokm.connection.adoption import Gone, adopt
 from hokm.connection.connection import Connection, Player
-from hokm.connection.frames import text_frame
+from hokm.connection.frames import ping_frame, text_frame
 from hokm.connection.heartbeat import Heartbeat
 from hokm.connection.record import Record, Unrestorable
 from hokm.connection.site import Site
@@ -16,5 +16,6 @@ __all__ = [
     "Site",
     "Unrestorable",
     "adopt",
+    "ping_frame",
     "text_frame",
 ]

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
-from hokm.connection.frames import Journal, pong_frame, read_text
+from hokm.connection.frames import Journal, ping_frame, pong_frame, read_text
 from hokm.connection.record import Record, Unrestorable
 from hokm.connection.site import WRAPPING, Site, Socket
 from hokm.control.ledger import SENT, SENT_FROM, TAKEN, Line
@@ -201,8 +201,10 @@ class Connection(ProtocolWrapper):
         self._note_sending(len(data))
         if self._frozen:
             self._held_out += data
-        else:
+        elif self._opened:
             super().write(data)
+        else:
+            self._transmit(data)
 
     def send(self, frames: bytes) -> None:
         """Send whole frames, made in `frames`; nothing is sent once a close was."""
@@ -212,6 +214,10 @@ class Connection(ProtocolWrapper):
         if self._frozen:
             self._held_out += frames
             return
+        self._transmit(frames)
+
+    def _transmit(self, frames: bytes) -> None:
+        """Write at once what the kernel takes, where nothing waits already."""
         transport: Any = self.transport
         if self._handle is not None and not transport.dataBuffer and not transport._tempDataBuffer:
             # Half of the cost of `transport.write` is arming and disarming epoll.
@@ -240,8 +246,7 @@ class Connection(ProtocolWrapper):
 
     def ping(self, payload: bytes) -> None:
         """Ping the peer; its answer is `Player.on_pong`."""
-        if self._ws.state == Socket.STATE_OPEN:
-            self._ws.sendPing(payload)
+        self.send(ping_frame(payload))
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with any code; Autobahn's own `sendClose` takes only 1000 and 3000 to 4999."""

@@ -8,6 +8,7 @@ MAX_CONTROL: Final = 125  # bytes of payload that fit a two-byte header, RFC 645
 MAX_SHORT: Final = 0xFFFF
 _FINAL_TEXT: Final = 0x81
 _SHORT_HEADS: Final = tuple(bytes((_FINAL_TEXT, size)) for size in range(MAX_CONTROL + 1))
+_FINAL_PING: Final = 0x89
 _FINAL_PONG: Final = 0x8A
 _MASKED: Final = 0x80
 _SIXTEEN_BITS: Final = 126
@@ -23,6 +24,11 @@ def text_frame(payload: bytes) -> bytes:
     if size <= MAX_SHORT:
         return b"\x81\x7e" + size.to_bytes(2, "big") + payload
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+def ping_frame(payload: bytes) -> bytes:
+    """Return the frame of a ping from a server; *payload* is at most `MAX_CONTROL` bytes."""
+    return bytes((_FINAL_PING, len(payload))) + payload
 
 
 def pong_frame(payload: bytes) -> bytes:

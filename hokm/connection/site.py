@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, Final
 
+import autobahn.twisted.websocket
 import autobahn.websocket.protocol
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionRequest
@@ -13,21 +15,30 @@ from twisted.protocols.policies import WrappingFactory
 
 from hokm.proxies import Proxies
 
-OPEN_HANDSHAKE_SECONDS: Final = 5.0
 # For the answer to a close: Autobahn's timers end on whole seconds, so it has one second at least.
 CLOSE_HANDSHAKE_SECONDS: Final = 2.0
 MAX_BUFFERED: Final = 256 * 1024
 
-# Autobahn writes its settings out for a debug line of each connection, whether that is logged or
-# not: half of the CPU of a handshake (measured 0.83 ms with, 0.41 ms without).
-setattr(autobahn.websocket.protocol, "pformat", lambda value: value)  # noqa: B010 - not exported
+# Autobahn makes colourful texts for debug lines, whether these are logged or not: its settings for
+# each connection, half of the CPU of a handshake (measured 0.83 ms with, 0.41 ms without), and the
+# values of many others.
+for _name in ("pformat", "hl", "hltype", "hlval"):
+    for _module in (autobahn.websocket.protocol, autobahn.twisted.websocket):
+        if hasattr(_module, _name):
+            setattr(_module, _name, lambda value, *style, **more: value)
 
 
 class Socket(WebSocketServerProtocol):
     """Autobahn's side of a connection; all that it hears goes to `owner`."""
 
     owner: Any  # the Connection; it cannot be imported here
+    peer = ""  # the Connection knows it
+    _transport_details: Any = SimpleNamespace(is_secure=False)
     CONFIG_ATTRS: list[str] = []  # noqa: RUF012 - its settings are its class's, see `Site`: no copy for each
+
+    def connectionMade(self) -> None:
+        """Begin, without the details of the transport that Autobahn collects for others."""
+        self._connectionMade()
 
     def settle(self) -> None:
         """Forget the handshake, once it is done, and what is the same for every open connection.
@@ -78,7 +89,6 @@ class Socket(WebSocketServerProtocol):
 
 _OF_THE_HANDSHAKE: Final = frozenset(
     (
-        "_transport_details",
         "_wskey",
         "http_headers",
         "http_request_data",
@@ -149,7 +159,7 @@ class Site:
             maxFramePayloadSize=max_message,
             maxMessagePayloadSize=max_message,
             failByDrop=False,
-            openHandshakeTimeout=OPEN_HANDSHAKE_SECONDS,
+            openHandshakeTimeout=0,  # the listener has seen the whole request
             closeHandshakeTimeout=CLOSE_HANDSHAKE_SECONDS,
             autoPingInterval=0,
             webStatus=False,

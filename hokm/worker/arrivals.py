@@ -120,12 +120,7 @@ class Arrivals:
             made.append(self._host.make_player(connection, arrival.connection, room, self._closed))
             return made[0]
 
-        try:
-            adopt(sock, self._site, self._ledger.line(arrival.line), make, frozen=frozen)
-        except OSError:
-            for player in made:
-                player.stop_waiting()
-            raise
+        adopt(sock, self._site, self._ledger.line(arrival.line), make, frozen=frozen)
         return made[0]
 
     def _closed(self, player: Player) -> None:
@@ -297,7 +292,6 @@ class Arrivals:
         adoption.given_up = True
         for player in adoption.players:
             self._heartbeat.remove(player.connection)
-            player.stop_waiting()
             player.connection.let_go()
 
 

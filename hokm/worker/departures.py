@@ -94,13 +94,11 @@ class Departures:
     def _record(self, player: Player) -> passage.Traveller:
         silent_s, stuck_s = self._heartbeat.ages(player.connection)
         self._heartbeat.remove(player.connection)
-        record = passage.Traveller(
+        return passage.Traveller(
             connection=player.number,
             stream=player.connection.export(silent_s=silent_s, stuck_s=stuck_s),
             player=player.export(),
         )
-        player.stop_waiting()
-        return record
 
     def release(self, move: int) -> None:
         """Let go of an offered room: another worker has it."""

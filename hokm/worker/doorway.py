@@ -18,7 +18,7 @@ from hokm.control import messages as m
 
 _log = Logger()
 
-PER_TURN: Final = 8  # connections; with handshake and `join` some 4 ms of CPU
+PER_TURN: Final = 16  # connections; with handshake and `join` some 6 ms of CPU
 
 Coming: TypeAlias = "m.Connection | m.Adopt"
 

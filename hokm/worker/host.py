@@ -292,8 +292,11 @@ class Host:
             table.resume(Hold.STORE, RESUMED)
 
     def tend(self) -> None:
-        """Do what is due now and then, once a second: ask for the store, put tables away."""
+        """Do what is due once a second: ask for the store, close the silent, put tables away."""
         self.committer.check()
+        now = self._clock.seconds()
+        for player in self._guests:
+            player.check(now)
         for code, table in list(self._tables.items()):
             if table.deserted_for() >= self._settings.idle_seconds:
                 table.end(MOVED)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from hokm import wire
 from hokm.config import WorkerSettings
-from hokm.connection import Connection, text_frame
+from hokm.connection import Connection, ping_frame, text_frame
 from hokm.limits import Bucket
 from hokm.room.state import Chance
 from hokm.worker.passage import PlayerRecord
@@ -115,7 +115,8 @@ class Player:
         self._proof: bytes | None = None  # payload of the ping whose answer is waited for
         self._out: list[bytes] = []
         self._ending: Ending | None = None
-        self._deadline: IDelayedCall | None = clock.callLater(settings.join_seconds, self._late)
+        # Looked at now and then: a timer of its own would cost each player more than his seat.
+        self._deadline: float | None = clock.seconds() + settings.join_seconds  # of `join`
 
     @property
     def peer(self) -> str:
@@ -133,7 +134,7 @@ class Player:
             guesses=self._tables.guesses(self),
             patience=self._patience,
             proof=self._proof,
-            join_s=None if deadline is None else max(0.0, deadline.getTime() - now),
+            join_s=None if deadline is None else max(0.0, deadline - now),
             watching=self.watching,
         )
 
@@ -144,9 +145,8 @@ class Player:
         self._patience = record.patience
         self._proof = record.proof
         self.watching = record.watching
-        self.stop_waiting()
-        if record.join_s is not None:
-            self._deadline = self._clock.callLater(record.join_s, self._late)
+        wait = record.join_s
+        self._deadline = None if wait is None else self._clock.seconds() + wait
 
     def thaw(self) -> None:
         """Go on, where the connection was frozen; its own faults are not its room's."""
@@ -165,7 +165,7 @@ class Player:
         """Have, as before, *seat* or (None) a spectator's place, at a table opened here."""
         self.seat = seat
         self._asked = True
-        self.stop_waiting()
+        self._deadline = None
 
     # --- from the connection --------------------------------------------------------------
 
@@ -199,13 +199,14 @@ class Player:
 
     def on_closed(self, code: int | None, clean: bool) -> None:
         """Hear that the connection is closed."""
-        self.stop_waiting()
         self._on_gone(self)
         self._tables.gone(self)
 
-    def _late(self) -> None:
-        self._deadline = None
-        self.connection.close(wire.POLICY, "no join in time")
+    def check(self, now: float) -> None:
+        """Close the connection if no `join` came in time; *now* as the clock has it."""
+        if self._deadline is not None and now >= self._deadline:
+            self._deadline = None
+            self.connection.close(wire.POLICY, "no join in time")
 
     def _may(self, tokens: float, id: int | None) -> bool:
         """Charge a message; refuse it, and at last the connection, when there are too many."""
@@ -232,15 +233,9 @@ class Player:
             self._refuse(command.id, "rate_limited")
             self.connection.close(wire.POLICY, "too many wrong joins")
             return False
-        self.stop_waiting()
+        self._deadline = None
         self._asked = True
         return True
-
-    def stop_waiting(self) -> None:
-        """Wait for no `join` any more."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
     def _refuse(self, id: int | None, code: str, message: str | None = None) -> None:
         self._tables.refused(code)
@@ -260,12 +255,12 @@ class Player:
     def flush(self) -> None:
         """Send what was put."""
         out, self._out = self._out, []
-        if out:
-            self.connection.send(out[0] if len(out) == 1 else b"".join(out))
         if self._probing:
             self._probing = False
             self._proof = self._chance.randbytes(PROOF_BYTES)
-            self.connection.ping(self._proof)
+            out.append(ping_frame(self._proof))
+        if out:
+            self.connection.send(out[0] if len(out) == 1 else b"".join(out))
         if self._ending is not None:
             self.connection.close(self._ending.code, self._ending.reason)
 

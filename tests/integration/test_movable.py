@@ -7,7 +7,7 @@ import pytest
 import pytest_twisted  # type: ignore[import-untyped]
 from twisted.internet.task import deferLater
 
-from hokm.connection import Unrestorable, text_frame
+from hokm.connection import Unrestorable, ping_frame, text_frame
 from hokm.connection.site import MAX_BUFFERED
 from hokm.control.stream import Trust
 from tests.movable import HEAD, Movable, make_site, reactor, until
@@ -198,8 +198,8 @@ async def test_a_freeze_writes_what_the_kernel_takes() -> None:
     """What was told before it does not wait for the next owner, and a kill cannot cut it."""
     with Movable() as it:
         await it.open()
-        it.connection.ping(b"one")
-        it.connection.ping(b"two")  # Autobahn's writes wait for the end of the turn
+        it.connection.write(ping_frame(b"one"))
+        it.connection.write(ping_frame(b"two"))  # Autobahn's writes wait for the end of the turn
         assert not it.pack().unsent
         await until(lambda: it.client.frames() == [(PING, b"one"), (PING, b"two")])
         assert it.kill() is Trust.WHOLE

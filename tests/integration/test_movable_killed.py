@@ -12,7 +12,7 @@ import pytest_twisted  # type: ignore[import-untyped]
 from msgspec.structs import replace
 from twisted.internet.task import deferLater
 
-from hokm.connection import Record, text_frame
+from hokm.connection import Record, ping_frame, text_frame
 from hokm.control.ledger import SENT
 from hokm.control.stream import Counts, Trust, counts
 from tests.movable import HEAD, Movable, connect, reactor, until
@@ -135,6 +135,7 @@ async def test_a_request_that_was_read_and_not_answered() -> None:
     """The next owner answers it, once; its line of the ledger is right from then on."""
     with Movable() as it:
         it.client.send(HEAD)
+        it.connection._handle = None  # so that the answer waits for the end of the turn
         transport: Any = it.connection.transport
         await until(lambda: transport.doRead() or it.connection.answer)
         assert it.line[SENT]  # in this process's buffer
@@ -173,7 +174,7 @@ async def test_a_frame_that_was_not_written_at_all() -> None:
     with Movable() as it:
         await it.open()
         await it.flows()
-        it.connection.ping(b"never sent")  # Autobahn's writes wait for the end of the turn
+        it.connection.write(ping_frame(b"never"))  # Autobahn's writes wait for the end of the turn
         assert it.kill() is Trust.WHOLE
         it.recover()
         await it.flows()
@@ -186,8 +187,8 @@ async def test_two_frames_that_were_not_written() -> None:
     """The ledger knows where the last send began, not those before it: rather cut than wrong."""
     with Movable() as it:
         await it.open()
-        it.connection.ping(b"one")
-        it.connection.ping(b"two")
+        it.connection.write(ping_frame(b"one"))
+        it.connection.write(ping_frame(b"two"))
         assert it.kill() is Trust.CUT
 
 

@@ -11,7 +11,8 @@ Passed with Twisted 26.10.0 and Autobahn 26.10.2.
 | connection: send | a transport's getHandle() is the socket |
 | connection: close | WebSocketProtocol.sendCloseFrame(code=, reasonUtf8=) |
 | connection, client | STATE_OPEN, STATE_CONNECTING, state |
-| connection.site | autobahn.websocket.protocol.pformat |
+| connection.site | pformat, hltype, hlval of autobahn.websocket.protocol and .twisted.websocket |
+| connection.site | WebSocketAdapterProtocol: connectionMade, _connectionMade, _transport_details |
 | connection.site: settle | attributes that are left: tests/integration/test_settled.py |
 | connection.site | CONFIG_ATTRS of WebSocketServerProtocol may be attributes of the class |
 | worker.reactor | EPollReactor: _poller.poll, _selectables by descriptor, _doReadOrWrite |
@@ -26,12 +27,14 @@ A test that fails here after an upgrade says which of these must be looked at ag
 from __future__ import annotations
 
 import inspect
+import re
 import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
+import autobahn.twisted.websocket as adapter
 import autobahn.websocket.protocol as protocol
 import prometheus_client.metrics
 import pytest
@@ -159,12 +162,42 @@ def test_states() -> None:
     assert len(states) == 4
 
 
-def test_settings_are_not_written_out() -> None:
-    """Autobahn formats its settings with `pformat` for each connection; here it costs nothing."""
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (protocol, "pformat"),
+        (protocol, "hltype"),
+        (protocol, "hlval"),
+        (adapter, "hltype"),
+        (adapter, "hlval"),
+    ],
+)
+def test_nothing_is_written_out_for_the_log(module: Any, name: str) -> None:
+    """Autobahn makes texts for debug lines that nobody reads; here it costs nothing."""
     assert site.Socket is not None
     value = object()
-    assert protocol.pformat(value) is value
-    assert "pformat(" in inspect.getsource(protocol)
+    assert getattr(module, name)(value) is value
+    assert f"{name}(" in inspect.getsource(module)
+
+
+def test_the_beginning_of_a_connection() -> None:
+    """`connectionMade` collects details of the transport and calls `_connectionMade`."""
+    made = inspect.getsource(adapter.WebSocketAdapterProtocol.connectionMade)
+    code = made.partition("# ok, done!")[0]
+    found = set(re.findall(r"self\.(\w+(?:\.\w+)?)", code))
+    assert found == {
+        "transport",
+        "is_server",
+        "_transport_details",
+        "_transport_details.channel_framing",
+        "_transport_details.peer",
+        "peer",
+        "transport.setTcpNoDelay",  # the listener has done it
+        "tcpNoDelay",
+        "_connectionMade",
+    }
+    opened = inspect.getsource(adapter.WebSocketAdapterProtocol._onOpen)
+    assert "if self._transport_details.is_secure:" in opened
 
 
 def test_events_of_a_poll() -> None:

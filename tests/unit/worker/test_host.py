@@ -166,8 +166,10 @@ def test_who_says_nothing_is_closed() -> None:
     world = World(join_seconds=5.0)
     person = world.come()
     world.clock.advance(4.9)
+    world.host.tend()
     assert person.far.closed is None
     world.clock.advance(0.2)
+    world.host.tend()
     assert person.far.closed == wire.POLICY
 
 

@@ -349,8 +349,10 @@ def test_the_deadline_for_join_travels() -> None:
     two.one.departures.release(1)
     two.other.land(offer, (host, silent))
     two.clock.advance(1.9)
+    two.other.host.tend()
     assert silent.far.closed is None
     two.clock.advance(0.2)
+    two.other.host.tend()
     assert silent.far.closed == wire.POLICY
     assert host.far.closed is None and old.closed is None
 
@@ -365,8 +367,10 @@ def test_the_deadline_for_join_goes_on_at_home() -> None:
     two.clock.advance(60.0)
     two.one.departures.abort(1)
     two.clock.advance(1.9)
+    two.one.host.tend()
     assert silent.far.closed is None
     two.clock.advance(0.2)
+    two.one.host.tend()
     assert silent.far.closed == wire.POLICY
 
 

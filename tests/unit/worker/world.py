@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from hokm import wire
 from hokm.config import WorkerSettings
-from hokm.connection import Record
+from hokm.connection import Record, ping_frame
 from hokm.connection.frames import read_text
 from hokm.metrics import Metrics
 from hokm.room import room as rooms
@@ -24,6 +24,7 @@ from tests.tables import HOST_TOKEN
 from tests.unit.worker.memory_store import MemoryStore
 
 CODE = "TABLE234"
+PING = ping_frame(b"")[:1]
 
 
 class Wire:
@@ -54,11 +55,12 @@ class Wire:
             size, head = frames[1], 2
             if size == 126:
                 size, head = int.from_bytes(frames[2:4], "big"), 4
-            self.heard.append(json.loads(frames[head : head + size]))
+            payload = frames[head : head + size]
+            if frames[:1] == PING:
+                self.pings.append(payload)
+            else:
+                self.heard.append(json.loads(payload))
             frames = frames[head + size :]
-
-    def ping(self, payload: bytes) -> None:
-        self.pings.append(payload)
 
     def close(self, code: int, reason: str = "") -> None:
         if self.closed is None:
