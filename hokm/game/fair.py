@@ -34,19 +34,18 @@ _STRIDE: Final = 32
 _WORD: Final = 1 << 32
 
 
-@lru_cache(maxsize=4096)  # tables in play; 2 KB each
-def _marks(root: bytes) -> tuple[bytes, ...]:
+@lru_cache(maxsize=4096)  # tables in play; 1 KB each
+def _marks(root: bytes) -> bytes:
     """Return each `_STRIDE`-th link of a chain, from its root on: a whole walk costs 0.5 ms."""
-    marks = [root]
+    marks = found = root
     for _ in range(LENGTH // _STRIDE):
-        found = marks[-1]
         for _ in range(_STRIDE):
             found = hashlib.sha256(found).digest()
-        marks.append(found)
-    return tuple(marks)
+        marks += found
+    return marks
 
 
-@lru_cache(maxsize=4096)  # every `state` shows a commitment
+@lru_cache(maxsize=4096)  # asked for when a hand begins and when it ends
 def secret(root: bytes, number: int) -> bytes:
     """Return the secret of the *number*-th hand of a chain, from 1 to `LENGTH`.
 
@@ -56,7 +55,7 @@ def secret(root: bytes, number: int) -> bytes:
     if not 1 <= number <= LENGTH:
         raise ValueError("the chain has no such secret")
     mark, steps = divmod(LENGTH - number, _STRIDE)
-    found = _marks(root)[mark]
+    found = _marks(root)[ROOT_BYTES * mark : ROOT_BYTES * (mark + 1)]
     for _ in range(steps):
         found = hashlib.sha256(found).digest()
     return found

@@ -226,6 +226,7 @@ def _hand_ended(room: Room, event: e.HandEnded) -> None:
     result = hands.result(room.hand, room.options)
     room.seq += 1
     room.phase = "hand_over"
+    room.promise = room.secret().hex()  # what is revealed is the next one's hash
     room.link += 1
     room.match = match = matches.score_hand(room.match, result)
     room.turn = None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hokm import wire
+from hokm.game import fair
 from hokm.room import clock, lobby, play
 from hokm.room import events as e
 from hokm.room.commands import Command, Confirm, Lost, Tick
@@ -36,7 +37,13 @@ def open_room(code: str, options: wire.TableOptions, host_token: str, root: byte
         host_token: The creator's token; only its hash is kept.
         root: 32 random bytes of the operating system: the end of the chain of secrets.
     """
-    return Room(code=code, options=options, root=root.hex(), host_key=lobby.digest(host_token))
+    return Room(
+        code=code,
+        options=options,
+        root=root.hex(),
+        host_key=lobby.digest(host_token),
+        promise=fair.commitment(fair.secret(root, 1)),
+    )
 
 
 def advance(

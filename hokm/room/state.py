@@ -93,6 +93,8 @@ class Room(Struct):
     Attributes:
         root: End of the hash chain of secrets (hex, 32 bytes), see `hokm.game.fair`.
         link: How many secrets of the chain are used up.
+        promise: The commitment of the hand under way, or to come; empty in a room of an earlier
+            release. To find it anew, when everybody comes back at once, is a walk of the chain.
         host_key: SHA-256 (hex) of the creator's token.
         seq: Number of the last event that players were told.
         time: Room time in seconds, of the last record. It stands still while nobody is there,
@@ -110,6 +112,7 @@ class Room(Struct):
     root: str
     host_key: str
     link: int = 0
+    promise: str = ""
     seq: int = 0
     time: float = 0.0
     seats: tuple[Seat | None, ...] = (None,) * SEATS
@@ -164,7 +167,7 @@ class Room(Struct):
 
     def commitment(self) -> str:
         """Return the SHA-256 (hex) of the secret of the hand under way, or to come."""
-        return fair.commitment(self.secret())
+        return self.promise or fair.commitment(self.secret())
 
 
 class Snapshot(Struct, frozen=True):

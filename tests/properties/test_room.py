@@ -222,6 +222,11 @@ class Room(RuleBasedStateMachine):
         assert thaw(freeze(self.table.room)) == self.table.room
 
     @invariant()
+    def the_promise_is_the_secrets(self) -> None:
+        room = self.table.room
+        assert room.promise == msgspec.structs.replace(room, promise="").commitment()
+
+    @invariant()
     def everybody_hears_all(self) -> None:
         told = self.table.told
         count = len(told[None])
