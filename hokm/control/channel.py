@@ -34,7 +34,7 @@ M = TypeVar("M")
 PACKET_DESCRIPTORS: Final = 253  # SCM_MAX_FD of the kernel; unix(7)
 INLINE_BYTES: Final = 65_536  # a longer body goes into a memfd; well below net.core.wmem_max
 QUEUE_PACKETS: Final = 20_000  # many times the accept rate of a second: the receiver hangs
-READS_PER_EVENT: Final = 32  # players' sockets must have their turn in between
+READS_PER_EVENT: Final = 128  # some 2 ms: players' sockets must have their turn in between
 RETRY_SECONDS: Final = 0.05  # when the kernel lacks memory or has too many descriptors under way
 
 _BUFFER_BYTES: Final = 1 << 20  # of the socket, each way; the kernel may grant less

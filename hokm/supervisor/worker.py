@@ -90,7 +90,7 @@ class Worker(ProcessProtocol):
         self._alarm: IDelayedCall | None = None
         self._gone: list[Deferred[None]] = []
         self._asked = 0  # number of the last ping
-        self._answered = 0
+        self._answered = 0  # which of them was the last when anything was heard
 
     # --- life -----------------------------------------------------------------------------
 
@@ -247,8 +247,9 @@ class Worker(ProcessProtocol):
     def ask(self) -> None:
         """Ask whether it lives; who has missed too many pings is killed. Once a second.
 
-        Pings are counted, not seconds: if it was this process that stood still, all answers are
-        there by the next ping.
+        Whatever it says shows that it lives: the ping itself may stand behind thousands of
+        connections on their way to it. Pings are counted, not seconds: if it was this process that
+        stood still, all answers are there by the next ping.
         """
         if self.state not in ("ready", "draining"):
             return
@@ -262,9 +263,8 @@ class Worker(ProcessProtocol):
     def _hear(self, message: m.FromWorker, descriptors: list[int]) -> None:
         for descriptor in descriptors:  # a worker has none to give
             os.close(descriptor)
+        self._answered = self._asked
         match message:
-            case m.Pong(n=n):
-                self._answered = min(n, self._asked)  # an earlier life's may still come
             case m.Stats():
                 self.stats = message
             case m.Ready():
@@ -277,7 +277,7 @@ class Worker(ProcessProtocol):
                 self._misconfigured(reason)
             case m.Hello(protocol=protocol):
                 self._check(protocol)
-            case m.Stopped():
+            case m.Pong() | m.Stopped():
                 return
             case _:
                 self._watcher.on_message(self, message)

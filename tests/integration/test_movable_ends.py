@@ -16,6 +16,7 @@ from tests.movable import HEAD, Movable, descriptors, make_site, reactor, until
 from tests.rawsocket import frame
 
 TEXT, PING, CLOSE = 0x81, 0x89, 0x88
+TURN = [0.125] * 8  # of the wheel
 INTERVAL, TIMEOUT = 20.0, 10.0
 MOVES = 1000
 
@@ -130,7 +131,7 @@ async def test_the_silence_of_a_peer_travels(begun: bytes) -> None:
         wheel.add(it.connection)
         while not it.players[-1].closed:
             assert clock.seconds() < INTERVAL + TIMEOUT + 3, "nobody noticed"
-            clock.advance(1.0)
+            clock.pump(TURN)
             await deferLater(reactor, 0)
             if it.connection.freeze():
                 wheel = _move_with_wheel(it, wheel, clock)
@@ -152,9 +153,7 @@ async def test_the_patience_with_a_peer_that_does_not_read_travels() -> None:
         while it.connection.freeze():
             assert clock.seconds() < STALL_SECONDS + 4, "nobody noticed"
             wheel = _move_with_wheel(it, wheel, clock)
-            clock.pump(
-                [1.0, 1.0]
-            )  # the wheel sees it at its next turn: that is when it counts from
+            clock.pump(2 * TURN)  # the wheel sees it at its next turn: that is when it counts from
         assert clock.seconds() > STALL_SECONDS
         await until(lambda: len(it.client.frames()) == 2)
         first, payload = it.client.frames()[-1]

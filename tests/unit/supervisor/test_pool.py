@@ -514,6 +514,17 @@ def test_who_misses_three_pings_is_killed(worlds: list[World]) -> None:
     assert process.signals == ["KILL"]
 
 
+def test_whatever_is_heard_is_a_sign_of_life(worlds: list[World]) -> None:
+    """The answer may be long in coming, behind thousands of connections that are being let in."""
+    world = make(worlds)
+    [process] = world.processes
+    process.ready()
+    for _ in range(3 * MISSED_PINGS):
+        world.pool.ask()
+        process.say(m.RoomIdle(room="TABLE234"))
+    assert process.signals == []
+
+
 def test_pings_are_counted_and_not_seconds(worlds: list[World]) -> None:
     """If it was the supervisor that stood still, nobody is killed for it."""
     world = make(worlds)
