@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
-from hokm.connection.frames import Journal, ping_frame, pong_frame, read_text
+from hokm.connection.frames import Journal, ping_frame, pong_frame, read_pong, read_text
 from hokm.connection.record import Record, Unrestorable
 from hokm.connection.site import WRAPPING, Site, Socket
 from hokm.control.ledger import SENT, SENT_FROM, TAKEN, Line
@@ -59,7 +59,7 @@ class Connection(ProtocolWrapper):
     Attributes:
         site: What it shares with all others.
         head: The request head as it came.
-        answer: What was answered to it.
+        answer: What was answered to it; once it is open, what of that binds both sides.
         peer: The player's address, behind trusted proxies the one that they name.
     """
 
@@ -90,6 +90,7 @@ class Connection(ProtocolWrapper):
         self.peer = str(getattr(transport.getPeer(), "host", ""))
         handle = transport.getHandle()
         self._handle = handle if isinstance(handle, socket.socket) else None
+        transport.logstr = transport.repstr = "a player's connection"  # one text for all
         super().makeConnection(transport)
 
     def dataReceived(self, data: bytes) -> None:
@@ -105,20 +106,26 @@ class Connection(ProtocolWrapper):
             return
         start = 0
         if not self._journal:
-            start = self._take_texts(data)
+            start = self._take_simple(data)
         if start < len(data):
             self._parse(data[start:])
 
-    def _take_texts(self, data: bytes) -> int:
-        """Take the whole text frames at the start of *data*; returns where the rest begins."""
+    def _take_simple(self, data: bytes) -> int:
+        """Take the whole texts and pongs at the start of *data*; returns where the rest begins."""
         before, start, limit = self._read - len(data), 0, self.site.max_message
         while self._ws.state == Socket.STATE_OPEN and not self._frozen:
             found = read_text(data, start, limit)
+            if found is not None:
+                payload, start = found
+                self._line[TAKEN] = before + start
+                self._deliver(payload)
+                continue
+            found = read_pong(data, start)
             if found is None:
                 break
             payload, start = found
             self._line[TAKEN] = before + start
-            self._deliver(payload)
+            self._player.on_pong(payload)
         return start
 
     def _parse(self, data: bytes) -> None:
@@ -160,6 +167,7 @@ class Connection(ProtocolWrapper):
     def on_open(self) -> None:
         """Hear from Autobahn that the handshake is done."""
         self._opened = True
+        self.answer = self.site.share(_binding(self.answer))
         self._ws.settle()
         self._player.on_open()
 
@@ -349,9 +357,8 @@ class Connection(ProtocolWrapper):
             self._held_in = record.head + record.unread
             return
         self._replay(record.head)
-        if _negotiated(self.answer) != _negotiated(record.answer):
+        if self.answer != _binding(record.answer):
             raise Unrestorable("this release negotiates otherwise")
-        self.answer = record.answer
         self._held_in = record.unread
 
     def recover(self, head: bytes) -> None:
@@ -385,8 +392,8 @@ class Connection(ProtocolWrapper):
         transport.connectionLost(Failure(_HandedOn()))
 
 
-def _negotiated(answer: bytes) -> set[bytes]:
+def _binding(answer: bytes) -> bytes:
     """Return the lines of a handshake's answer that bind both sides from then on."""
     lines = answer.lower().split(b"\r\n")
     bind = (b"sec-websocket-extensions:", b"sec-websocket-protocol:", b"http/")
-    return {line for line in lines if line.startswith(bind)}
+    return b"\r\n".join(sorted(line for line in lines if line.startswith(bind)))

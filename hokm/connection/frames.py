@@ -74,12 +74,29 @@ def read_text(data: bytes, start: int, limit: int) -> tuple[bytes, int] | None:
     return payload, end
 
 
+def read_pong(data: bytes, start: int) -> tuple[bytes, int] | None:
+    """Read one whole masked pong at *start* of *data*, as `read_text` does a text."""
+    left = len(data) - start
+    if left < 6 or data[start] != _FINAL_PONG:
+        return None
+    size = data[start + 1] - _MASKED
+    body = start + 6
+    end = body + size
+    if not 0 <= size <= MAX_CONTROL or end > len(data):
+        return None
+    mask = data[start + 2 : body] * (size // 4 + 1)
+    masked = int.from_bytes(data[body:end], "big") ^ int.from_bytes(mask[:size], "big")
+    return masked.to_bytes(size, "big"), end
+
+
 class Journal:
     """The raw bytes since the last finished message, from which another parser could go on.
 
     Finished fragments of an unfinished message stay in it; finished control frames do not: they
     have been answered.
     """
+
+    __slots__ = ("_kept", "_open")
 
     def __init__(self) -> None:
         self._kept = b""  # finished fragments

@@ -10,7 +10,7 @@ class Record(Struct, frozen=True, kw_only=True):
 
     Attributes:
         head: The request head, as far as it was read.
-        answer: What it was answered, the whole of it; empty while it was not.
+        answer: What it was answered, as far as it binds both sides; empty while it was not.
         unread: What was read since the last whole message.
         unsent: What was handed to the transport and not to the kernel.
         silent_s: Seconds since anything was heard of the peer.

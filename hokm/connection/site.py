@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import autobahn.twisted.websocket
 import autobahn.websocket.protocol
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.protocol import TrafficStats
 from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.protocol import Factory
 from twisted.protocols.policies import WrappingFactory
@@ -33,7 +35,6 @@ class Socket(WebSocketServerProtocol):
 
     owner: Any  # the Connection; it cannot be imported here
     peer = ""  # the Connection knows it
-    _transport_details: Any = SimpleNamespace(is_secure=False)
     CONFIG_ATTRS: list[str] = []  # noqa: RUF012 - its settings are its class's, see `Site`: no copy for each
 
     def connectionMade(self) -> None:
@@ -43,21 +44,20 @@ class Socket(WebSocketServerProtocol):
     def settle(self) -> None:
         """Forget the handshake, once it is done, and what is the same for every open connection.
 
-        Of 87 attributes a dozen are left: 3 of 12 KB per player, where measured. The others are
+        Of 87 attributes three are left: 3 of 12 KB per player, where measured. The others are
         read from the class; Autobahn sets one on the connection itself as soon as it differs.
         """
         kind, own = type(self), {}
+        shared = vars(kind)
         for name, value in vars(self).items():
-            if name in _OF_THE_HANDSHAKE:
-                setattr(kind, name, None)
-            elif name in _UNUSED or type(value) in (bool, int, type(None)):
-                if name not in kind.__dict__:
+            if name in _OF_THE_HANDSHAKE or name in _UNUSED:
+                continue
+            if type(value) in _PLAIN:
+                if name not in shared:  # once: who changes a class makes all its uses slower
                     setattr(kind, name, value)
-                if name in _UNUSED or kind.__dict__[name] == value:
+                if shared[name] == value:
                     continue
-                own[name] = value
-            else:
-                own[name] = value
+            own[name] = value
         self.__dict__ = own
 
     def onConnect(self, request: ConnectionRequest) -> str | None:
@@ -87,8 +87,10 @@ class Socket(WebSocketServerProtocol):
         self.owner.on_close(code, wasClean)
 
 
+_PLAIN: Final = frozenset((bool, int, bytes, type(None)))
 _OF_THE_HANDSHAKE: Final = frozenset(
     (
+        "_transport_details",
         "_wskey",
         "http_headers",
         "http_request_data",
@@ -105,8 +107,17 @@ _OF_THE_HANDSHAKE: Final = frozenset(
         "websocket_protocols",
     )
 )
-# Of a part of Autobahn that is not used: observers, sends in pieces or in step, statistics.
-_UNUSED: Final = frozenset(("_results", "_valid_events", "send_queue", "trafficStats"))
+_UNHEARD: Final = SimpleNamespace(callback=lambda result: None)
+# Of parts of Autobahn that are not used, for all connections together: observers, sends in pieces
+# or in step, statistics.
+_UNUSED: Final[dict[str, Any]] = {
+    "_results": {},
+    "_valid_events": [],
+    "is_closed": _UNHEARD,
+    "is_open": _UNHEARD,
+    "send_queue": deque(),
+    "trafficStats": TrafficStats(),
+}
 
 
 class _Quiet(WrappingFactory[Any]):
@@ -149,9 +160,8 @@ class Site:
         self.max_buffered = max_buffered
         self.subprotocol = subprotocol
         self.proxies = Proxies(trusted_proxies)
-        factory = self._factory = WebSocketServerFactory(
-            reactor=reactor, protocols=[subprotocol], server="hokm"
-        )
+        self._answers: dict[bytes, bytes] = {}  # with our subprotocol, and without one
+        factory = WebSocketServerFactory(reactor=reactor, protocols=[subprotocol], server="hokm")
         factory.protocol = Socket
         factory.setProtocolOptions(
             allowedOrigins=[_with_port(origin) for origin in allowed_origins],
@@ -170,12 +180,16 @@ class Site:
         settings = WebSocketServerProtocol.CONFIG_ATTRS
         values = {name: getattr(factory, name) for name in settings}
         values["perMessageCompressionAccept"] = staticmethod(_refuse_compression)
+        values |= {"factory": factory, **_UNUSED, **dict.fromkeys(_OF_THE_HANDSHAKE)}
         self._kind = type("Socket", (Socket,), values)
+
+    def share(self, answer: bytes) -> bytes:
+        """Return the one copy of an answer that many connections were given."""
+        return self._answers.setdefault(answer, answer)
 
     def socket(self, owner: object) -> Socket:
         """Make Autobahn's side of *owner*."""
         made: Socket = self._kind()
-        made.factory = self._factory
         made.owner = owner
         return made
 

@@ -7,7 +7,6 @@ is (`hokm.worker.committer`). A decision that has nothing to store waits behind 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Final, Protocol
@@ -99,7 +98,7 @@ class Table:
         self._on_failure = on_failure
         self._time = RoomClock(clock, room.time)
         self._holds = {Hold.OPENING}
-        self._inbox: deque[tuple[Recipient, wire.Command | rooms.Confirm]] = deque()
+        self._inbox: list[tuple[Recipient, wire.Command | rooms.Confirm]] = []
         self._alone_since: float | None = clock.seconds()
         self._alarm: IDelayedCall | None = None
         self._alarm_due = math.inf  # room time in seconds
@@ -160,7 +159,7 @@ class Table:
             return
         self._note_absent()
         while self._inbox and not self._held:
-            sender, command = self._inbox.popleft()
+            sender, command = self._inbox.pop(0)
             if isinstance(command, rooms.Confirm):
                 self.confirm(sender)
             else:

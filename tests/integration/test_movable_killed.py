@@ -316,13 +316,14 @@ async def test_control_a_move_without_what_was_not_written() -> None:
     """The client waits for the rest of a frame, and takes what comes next for it."""
     with Movable(small=True) as it:
         await it.open()
+        begun = it.line[SENT]
         it.connection.send(BIG)
         record = it.pack()
         assert record.unsent
         it.go_on(it.unpack(replace(record, unsent=b"")))
         last = text_frame(b"last")
         it.connection.send(last)
-        written = len(it.connection.answer + BIG + last) - len(record.unsent)
+        written = begun + len(BIG + last) - len(record.unsent)
         await until(lambda: len(it.client.read()) == written)
         assert not it.client.texts()
 

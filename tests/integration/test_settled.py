@@ -10,7 +10,7 @@ from tests.movable import HEAD, Movable, make_site, until
 from tests.rawsocket import frame
 
 TEXT, FRAGMENT, REST, CLOSE = 0x81, 0x01, 0x80, 0x88
-MOST = 20  # attributes of Autobahn's side; it begins with 87
+MOST = 5  # attributes of Autobahn's side; it begins with 87
 GOODBYE = (1000).to_bytes(2, "big")
 
 

@@ -14,6 +14,8 @@ Passed with Twisted 26.10.0 and Autobahn 26.10.2.
 | connection.site | pformat, hltype, hlval of autobahn.websocket.protocol and .twisted.websocket |
 | connection.site | WebSocketAdapterProtocol: connectionMade, _connectionMade, _transport_details |
 | connection.site: settle | attributes that are left: tests/integration/test_settled.py |
+| connection.site | is_open and is_closed of a WebSocketProtocol are nothing but resolved |
+| connection | logstr and repstr of a transport are read for logs only |
 | connection.site | CONFIG_ATTRS of WebSocketServerProtocol may be attributes of the class |
 | worker.reactor | EPollReactor: _poller.poll, _selectables by descriptor, _doReadOrWrite |
 | worker.reactor | EPollReactor: _add(reader, _reads, _writes, _selectables, event, antievent) |
@@ -178,6 +180,25 @@ def test_nothing_is_written_out_for_the_log(module: Any, name: str) -> None:
     value = object()
     assert getattr(module, name)(value) is value
     assert f"{name}(" in inspect.getsource(module)
+
+
+def test_nobody_waits_for_a_connections_end() -> None:
+    """`is_open` and `is_closed` are made and resolved, so that one for all will do."""
+    server = inspect.getsource(protocol)
+    for name in ("is_open", "is_closed"):
+        uses = re.findall(rf".*\b{name}\b.*", server)
+        made = [use for use in uses if f"self.{name} = txaio.create_future()" in use]
+        resolved = [use for use in uses if f"txaio.resolve(self.{name}, " in use]
+        noted = [use for use in uses if use.lstrip().startswith("#")]
+        assert len(made) == 1 and len(uses) == len(made + resolved + noted), uses
+
+
+def test_the_names_of_a_transport() -> None:
+    """The texts that a transport makes of its peer are for logs alone."""
+    for kind in (tcp, unix):
+        source = inspect.getsource(kind)
+        uses = re.findall(r".*\b(?:self|transport)\.(?:logstr|repstr)\b.*", source)
+        assert all(re.search(r"(return self\.|str(: str)? = )", use) for use in uses), uses
 
 
 def test_the_beginning_of_a_connection() -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hokm.connection.frames import Journal, read_text, text_frame
+from hokm.connection.frames import Journal, read_pong, read_text, text_frame
 from tests.rawsocket import frame
 
-TEXT = 0x81
+TEXT, PING, PONG = 0x81, 0x89, 0x8A
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 70000])
@@ -87,3 +87,27 @@ def test_the_journal_keeps_what_is_unfinished(
         if not control:
             kept = b"" if final else kept + raw
     assert journal.pending == kept + whole[at:end]
+
+
+@given(st.binary(max_size=125), st.binary(max_size=20))
+def test_a_pong_is_read_whole_or_not_at_all(payload: bytes, more: bytes) -> None:
+    """Wherever it stands; any cut leaves it to the full parser."""
+    whole = frame(PONG, payload)
+    assert read_pong(more + whole + more, len(more)) == (payload, len(more + whole))
+    for cut in range(len(whole)):
+        assert read_pong(whole[:cut], 0) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(PING, b"12345678"),
+        frame(PONG & 0x0F, b"12345678"),
+        frame(PONG, b"12345678", masked=False),
+        frame(PONG, b"x" * 126),
+    ],
+    ids=["a ping", "not final", "not masked", "too long"],
+)
+def test_what_is_no_plain_pong_is_left(data: bytes) -> None:
+    """The full parser knows what it is, or why it is none."""
+    assert read_pong(data, 0) is None
