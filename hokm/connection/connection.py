@@ -22,6 +22,7 @@ from hokm.connection.frames import Journal, ping_frame, pong_frame, read_pong, r
 from hokm.connection.record import Record, Unrestorable
 from hokm.connection.site import WRAPPING, Site, Socket
 from hokm.control.ledger import SENT, SENT_FROM, TAKEN, Line
+from hokm.transports import plain_socket, send_now
 from hokm.wire import FAILED, TOO_BIG, TOO_SLOW
 
 _log = Logger()
@@ -88,8 +89,7 @@ class Connection(ProtocolWrapper):
     def makeConnection(self, transport: Any) -> None:
         """Begin, on a transport that is connected."""
         self.peer = str(getattr(transport.getPeer(), "host", ""))
-        handle = transport.getHandle()
-        self._handle = handle if isinstance(handle, socket.socket) else None
+        self._handle = plain_socket(transport)
         transport.logstr = transport.repstr = "a player's connection"  # one text for all
         super().makeConnection(transport)
 
@@ -225,19 +225,8 @@ class Connection(ProtocolWrapper):
         self._transmit(frames)
 
     def _transmit(self, frames: bytes) -> None:
-        """Write at once what the kernel takes, where nothing waits already."""
-        transport: Any = self.transport
-        if self._handle is not None and not transport.dataBuffer and not transport._tempDataBuffer:
-            # Half of the cost of `transport.write` is arming and disarming epoll.
-            try:
-                sent = self._handle.send(frames)
-            except OSError:  # would block, or is broken: the transport finds out which
-                sent = 0
-            if sent == len(frames):
-                return
-            frames = frames[sent:]
-        transport.write(frames)
-        if self.buffered > self.site.max_buffered:
+        sent = send_now(self.transport, self._handle, frames)
+        if not sent and self.buffered > self.site.max_buffered:
             self.give_up()
 
     def _note_sending(self, size: int) -> None:

@@ -5,6 +5,7 @@ A command of txredisapi costs ~100 µs of CPU (measured), more than a whole play
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from twisted.python.failure import Failure
 
 from hokm.store.address import Address
 from hokm.store.store import StoreAway
+from hokm.transports import plain_socket, send_now
 
 _log = Logger()
 
@@ -40,6 +42,7 @@ class RespConnection(Protocol):
         self._reader = hiredis.Reader()
         self._pending: deque[Deferred[Any]] = deque()
         self._alarm: IDelayedCall | None = None
+        self._socket: socket.socket | None = None
         self.on_ready: Callable[[RespConnection], None] = _nothing
         self.on_lost: Callable[[RespConnection], None] = _nothing
 
@@ -57,11 +60,13 @@ class RespConnection(Protocol):
         if self._alarm is None:
             self._alarm = self._clock.callLater(self._timeout, self._late)
         # The stub means a tuple of any length and says one of one.
-        self.transport.write(hiredis.pack_command(arguments))  # type: ignore[arg-type]
+        packed = hiredis.pack_command(arguments)  # type: ignore[arg-type]
+        send_now(self.transport, self._socket, packed)
         return answer
 
     def connectionMade(self) -> None:
         """Log in and choose the database."""
+        self._socket = plain_socket(self.transport)
         greeting = []
         if self._address.password is not None:
             user = (self._address.user,) if self._address.user else ()

@@ -7,7 +7,7 @@ entries are sent again until it is back, and it knows by their positions which o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -40,6 +40,7 @@ class Committer:
         store: Store,
         clock: IReactorTime,
         metrics: Metrics,
+        at_end_of_turn: Callable[[Callable[[], None]], None],
         on_lost: Callable[[str], None],
         on_away: Callable[[], None],
         on_back: Callable[[], None],
@@ -47,6 +48,7 @@ class Committer:
         """Make a committer with nothing to do.
 
         Args:
+            at_end_of_turn: Makes a call once this turn of the reactor has handled its events.
             on_lost: The room of that code has another owner; its steps are forgotten.
             on_away: The store went away.
             on_back: The store answers again.
@@ -55,6 +57,7 @@ class Committer:
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        self._at_end_of_turn = at_end_of_turn
         self._on_lost = on_lost
         self._on_away = on_away
         self._on_back = on_back
@@ -75,7 +78,7 @@ class Committer:
             return
         step.table.pending += 1
         self._waiting.append(step)
-        self._flush_after(0.0)
+        self._flush_soon()
 
     def check(self) -> None:
         """Find out whether the store answers, if nothing else is asking it."""
@@ -88,10 +91,10 @@ class Committer:
             steps[:] = [step for step in steps if step.table is not table]
         table.pending = 0
 
-    def _flush_after(self, seconds: float) -> None:
+    def _flush_soon(self) -> None:
         if not (self._busy or self._due):
             self._due = True
-            self._clock.callLater(seconds, self._flush)
+            self._at_end_of_turn(self._flush)
 
     def _flush(self, ask: bool = False) -> None:
         """Send what waits; an empty call where the store itself is the question."""
@@ -138,7 +141,9 @@ class Committer:
         if not self.away:
             self.away = True
             self._on_away()
-        self._flush_after(RETRY_SECONDS)
+        if not (self._busy or self._due):
+            self._due = True
+            self._clock.callLater(RETRY_SECONDS, self._flush)
 
     def _land(self, behind: Sequence[Step]) -> None:
         """Release what flew, but for the tables that the store has lost the last records of.
@@ -158,18 +163,28 @@ class Committer:
             step.table.pending -= 1
         self._release(landed)
         if self._waiting:
-            self._flush_after(0.0)
+            self._flush_soon()
 
     def _release(self, steps: Sequence[Step]) -> None:
         """Send what *steps* hold, to each connection at once."""
         dirty: dict[Recipient, None] = {}
-        now = self._clock.seconds()
-        plays = 0
-        waits: list[float] = []
         for step in steps:
             for recipient, output in step.outputs:
                 recipient.put(output)
                 dirty[recipient] = None
+        for recipient in dirty:
+            recipient.flush()
+        self._note(steps)
+        for step in steps:
+            if step.released is not None:
+                step.released()
+
+    def _note(self, steps: Iterable[Step]) -> None:
+        """Count what *steps* were, plays and times all at once."""
+        now = self._clock.seconds()
+        waits: list[float] = []
+        plays = 0
+        for step in steps:
             if step.asked is not None:
                 waits.append(now - step.asked)
             for what, value in step.counts:
@@ -181,11 +196,6 @@ class Committer:
             self._metrics.plays.inc(plays)
         if waits:
             observe_all(self._metrics.response_time, waits)
-        for recipient in dirty:
-            recipient.flush()
-        for step in steps:
-            if step.released is not None:
-                step.released()
 
     def _count(self, what: str, value: float | str) -> None:
         metrics = self._metrics

@@ -66,6 +66,7 @@ class Host:
         metrics: Metrics,
         settings: WorkerSettings,
         owner: str,
+        at_end_of_turn: Callable[[Callable[[], None]], None],
         on_idle: Callable[[str], None],
         on_watching: Callable[[int], None],
     ) -> None:
@@ -74,6 +75,7 @@ class Host:
         Args:
             chance: The operating system's randomness.
             owner: Names this worker in the store, for people who look.
+            at_end_of_turn: Makes a call once this turn of the reactor has handled its events.
             on_idle: Is told the code of a room that this worker holds no more.
             on_watching: Is told the number of a connection that has a spectator's place.
         """
@@ -96,6 +98,7 @@ class Host:
             store=store,
             clock=clock,
             metrics=metrics,
+            at_end_of_turn=at_end_of_turn,
             on_lost=self._lost,
             on_away=self._pause,
             on_back=self._go_on,

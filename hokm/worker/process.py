@@ -163,6 +163,7 @@ class WorkerProcess:
             metrics=self._metrics,
             settings=settings.worker,
             owner=name,
+            at_end_of_turn=self._reactor.at_end_of_turn,
             on_idle=lambda room: self._channel.send(m.RoomIdle(room=room)),
             on_watching=lambda number: self._channel.send(m.Watching(connection=number)),
         )

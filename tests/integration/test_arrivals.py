@@ -100,6 +100,7 @@ class Side:
             metrics=Metrics(),
             settings=WorkerSettings(),
             owner="test",
+            at_end_of_turn=lambda call: reactor.callLater(0, call),
             on_idle=lambda room: None,
             on_watching=lambda number: None,
         )

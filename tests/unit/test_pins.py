@@ -311,6 +311,24 @@ def test_ends_come_after_what_is_said(
     reactor._poller.close()
 
 
+def test_the_end_of_a_turn() -> None:
+    """A call for the end of the turn comes before the next wait, which its timers shorten."""
+    reactor = WorkerReactor()
+    made: list[str] = []
+
+    def call() -> None:
+        made.append("call")
+        reactor.at_end_of_turn(lambda: made.append("next turn"))
+        reactor.callLater(0.01, made.append, "timer")
+
+    reactor.at_end_of_turn(call)
+    began = reactor.seconds()
+    reactor.doPoll(60.0)
+    assert made == ["call", "next turn"] and reactor.seconds() - began < 30.0
+    reactor.removeAll()
+    reactor._poller.close()
+
+
 def test_the_identity_of_a_process_that_never_forks() -> None:
     """The value class that counts into files takes the function that names the process."""
     parameters = inspect.signature(values.MultiProcessValue).parameters

@@ -123,6 +123,7 @@ class World:
             metrics=Metrics(),
             settings=WorkerSettings(**self.settings),
             owner="test",
+            at_end_of_turn=lambda call: self.clock.callLater(0, call),
             on_idle=self.idle.append,
             on_watching=self.watching.append,
         )
