@@ -96,11 +96,14 @@ class Server(MultiService):
         super().setServiceParent(parent)
 
 
-def makeService(options: Options) -> IService:
+def makeService(options: Options, worker: str = "hokm.worker") -> IService:
     """Put the program together.
 
     What can be wrong with its surroundings (a port in use, a directory that cannot be used) is
     found here, before anything runs, and told in one line.
+
+    Args:
+        worker: Module that is a worker's program.
     """
     from twisted.internet import reactor
 
@@ -130,6 +133,7 @@ def makeService(options: Options) -> IService:
             heritage=heritage,
             manager=ServiceManager.find(os.environ, os.getpid(), reactor),
             lock=None if state is None else state.lock,
+            worker=worker,
         )
     except (StateDirError, BadSetting) as error:
         give_up(error)

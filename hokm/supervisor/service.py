@@ -70,6 +70,7 @@ class Supervisor(Service):
         heritage: Heritage | None = None,
         manager: ServiceManager | None = None,
         lock: int | None = None,
+        worker: str = "hokm.worker",
     ) -> None:
         """Make a supervisor that does nothing yet.
 
@@ -81,6 +82,7 @@ class Supervisor(Service):
             heritage: What an earlier life of the program has left.
             manager: The service manager that wants to know how we are.
             lock: Descriptor of the state directory's lock, for the next life.
+            worker: Module that is a worker's program.
         """
         self.metrics = metrics
         self.on_http: Callable[[socket.socket], None] = socket.socket.close
@@ -130,7 +132,7 @@ class Supervisor(Service):
         self.pool = Pool(
             reactor=reactor,
             owner=self,
-            launch=Launch((sys.executable, "-m", "hokm.worker"), dict(environ)),
+            launch=Launch((sys.executable, "-m", worker), dict(environ)),
             configuration=self._configuration,
             ledger=connections.ledger.fd,
             spares=settings.spare_workers,

@@ -43,13 +43,22 @@ _ORPHANED_SECONDS: Final = 2.0  # for the last commits, when the supervisor is g
 class WorkerProcess:
     """Speaks with the supervisor over *sock* and runs a host as it says."""
 
-    def __init__(self, *, reactor: Any, sock: socket.socket, end: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        sock: socket.socket,
+        end: Callable[[int], None],
+        make_store: Callable[..., RedisStore] = RedisStore,
+    ) -> None:
         """Say hello to the supervisor.
 
         Args:
             end: Ends the process with an exit code.
+            make_store: Makes the store; is given what `RedisStore` is.
         """
         self._reactor = reactor
+        self._make_store = make_store
         self._end = end
         self._stopping = False
         self._host: Host | None = None
@@ -153,7 +162,7 @@ class WorkerProcess:
     ) -> None:
         """Make what the worker consists of."""
         clock, chance = self._reactor, SystemRandom()
-        self._store = RedisStore(
+        self._store = self._make_store(
             address=where, reactor=clock, random=chance, ttl_seconds=settings.room_ttl_s
         )
         self._host = Host(

@@ -1,1 +1,1 @@
-"""Side-by-side measurement of CPU per play."""
+"""CPU, latency and memory of hokm beside other servers that do the same unit of work."""

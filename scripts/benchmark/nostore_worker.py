@@ -1,0 +1,51 @@
+"""A worker whose commits are answered at once and stored nowhere: what a play costs without them.
+
+For the benchmark alone: hokm itself has no switch for it. Rooms are still made and read in the
+store, so that this worker differs from a real one in nothing but its commits.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+
+from hokm.metrics import never_forks
+from hokm.store.redis import RedisStore
+from hokm.store.store import Entry, Verdict
+from hokm.worker.__main__ import CHANNEL
+from hokm.worker.reactor import install
+
+
+class Forgetful(RedisStore):
+    """A store that says of every entry that it is stored, and stores none."""
+
+    def commit(self, entries: Sequence[Entry]) -> Deferred[list[Verdict]]:
+        """Answer at once."""
+        return succeed([Verdict.DONE] * len(entries))
+
+
+def main() -> None:
+    """Run a worker, as `hokm.worker` does."""
+    install()
+    never_forks()
+    from twisted.internet import reactor as installed
+
+    from hokm.worker.process import WorkerProcess
+
+    reactor: Any = installed
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    WorkerProcess(
+        reactor=reactor,
+        sock=socket.socket(fileno=CHANNEL),
+        end=lambda code: reactor.callLater(0.1, reactor.stop),
+        make_store=Forgetful,
+    )
+    reactor.run(installSignalHandlers=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The servers that hokm is compared with, each with the same toy rules."""
