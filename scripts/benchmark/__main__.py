@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from benchmark import command
+from benchmark import command, scale
+from benchmark.load import LoadFailed
 from benchmark.measure import measure_all
+from benchmark.panels import panels
+from benchmark.plot import draw
 from benchmark.report import as_json, as_text, make_report
+from benchmark.server import DidNotStart
+
+
+def tell(text: str) -> None:
+    """Say how it goes, apart from what is printed in the end."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def compare(arguments: list[str]) -> int:
@@ -17,15 +26,31 @@ def compare(arguments: list[str]) -> int:
         given.servers,
         command.game(given),
         given.rounds,
-        lambda text: print(text, file=sys.stderr, flush=True),
+        tell,
     )
     report = make_report(rounds, given.servers, missing)
     print(as_json(report) if given.json else as_text(report))
     return 1 if any(server.errors for server in report.servers) else 0
 
 
+def measure_scale(arguments: list[str]) -> int:
+    """Measure hokm alone over rooms, connections and workers; 1 if a run had an error."""
+    given = command.read_scale(arguments)
+    spots = [s for s in scale.spots() if s.rooms <= given.most_rooms]
+    try:
+        results = scale.take_samples(command.bench(given), spots, given.rounds, given.seconds, tell)
+    except (LoadFailed, DidNotStart) as why:
+        tell(f"the run does not count: {why}")
+        return 1
+    given.svg.write_text(draw(panels(results), columns=2))
+    print(scale.as_json(results) if given.json else scale.as_text(results))
+    return 0
+
+
 def main() -> int:
     """Do what the command line says."""
+    if sys.argv[1:2] == ["scale"]:
+        return measure_scale(sys.argv[2:])
     return compare(sys.argv[1:])
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
 from benchmark.cores import Cores
-from benchmark.folder import Folder
+from benchmark.folder import HERE, Folder
 from benchmark.load import program
 from benchmark.measure import SERVERS, Bench, Game
 
-QUICK_SERVERS = ("hokm", "ws", "autobahn", "c_limit")
+SVG: Final = HERE.parent.parent / "docs" / "performance.svg"
+QUICK_SERVERS: Final = ("hokm", "ws", "autobahn", "c_limit")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -51,6 +53,17 @@ def read(about: str | None, arguments: list[str]) -> argparse.Namespace:
     given.seconds = given.seconds or (1.0 if quick else 8.0)
     given.idle = 0 if quick and given.idle is None else 2000 if given.idle is None else given.idle
     return given
+
+
+def read_scale(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line of `scale`."""
+    made = parser("Measure hokm over rooms, connections and workers, and plot it.")
+    made.prog += " scale"
+    made.add_argument("--rounds", type=int, default=3, help="[3]")
+    made.add_argument("--seconds", type=float, default=4.0, help="of play at full speed [4]")
+    made.add_argument("--most-rooms", type=int, default=2000, help="of one worker [2000]")
+    made.add_argument("--svg", type=Path, default=SVG, help="the plot [docs/performance.svg]")
+    return made.parse_args(arguments)
 
 
 def game(given: argparse.Namespace) -> Game:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from benchmark.folder import HERE, Folder, Unavailable
+from benchmark.folder import Folder, Unavailable
 from benchmark.seating import Place
 from benchmark.server import Dialect
 
@@ -59,7 +59,7 @@ def program(folder: Folder) -> list[str]:
         return [str(folder.program(*SOURCES))]
     except Unavailable as why:
         print(f"{why}: the load is the Python one, which is slower", file=sys.stderr)
-        return [sys.executable, str(HERE / "pythonload.py")]
+        return [sys.executable, "-m", "benchmark.pythonload"]
 
 
 class Load:

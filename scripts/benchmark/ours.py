@@ -14,7 +14,7 @@ from typing import Any, Final
 from benchmark.accounts import pin
 from benchmark.cores import Cores
 from benchmark.folder import HERE
-from benchmark.server import Server, free_port, healthy, process, wait_until
+from benchmark.server import Server, free_port, process, wait_until
 
 # Limits that honest players do not meet, and the load would.
 ENVIRON: Final = {
@@ -56,8 +56,8 @@ def hokm(cores: Cores, *, workers: int = 1, store: bool = True) -> Iterator[Serv
             "--log-level=error",
         ]
         with process(command, ENVIRON, cores.load) as child:
-            wait_until(lambda: healthy(admin, "/ready"), child, name)
-            pids = _worker_pids(admin)
+            wait_until(lambda: len(_ready(admin)) == workers, child, name)
+            pids = _ready(admin)
             for number, pid in enumerate(pids):
                 pin(pid, {cores.servers[number % len(cores.servers)]})
             pid_file = Path(state) / "store" / "valkey.pid"
@@ -65,7 +65,11 @@ def hokm(cores: Cores, *, workers: int = 1, store: bool = True) -> Iterator[Serv
             yield Server(name, "hokm", port, tuple(pids), helpers)
 
 
-def _worker_pids(admin: int) -> list[int]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{admin}/api/status", timeout=10) as response:
-        status: dict[str, Any] = json.load(response)
-    return [worker["pid"] for worker in status["workers"]]
+def _ready(admin: int) -> list[int]:
+    """Return the pids of the workers that are ready; none while nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{admin}/api/status", timeout=10) as response:
+            status: dict[str, Any] = json.load(response)
+    except OSError:
+        return []
+    return [worker["pid"] for worker in status["workers"] if worker["state"] == "ready"]

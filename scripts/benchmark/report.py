@@ -13,8 +13,8 @@ HEAD = (
     "CPU us/play [min..max]",
     "plays/s",
     "p50/p99 ms",
-    "KB/conn.",
-    "accept us",
+    "KB/player",
+    "accept us/player",
     "errors",
     "beside it, us/play",
 )
@@ -48,16 +48,17 @@ def as_text(report: Report) -> str:
 def _row(server: Summary) -> tuple[str, ...]:
     spread = f"[{server.cpu_us_per_play_min:.1f}..{server.cpu_us_per_play_max:.1f}]"
     latency = "  ".join(f"{at.p50_ms:.2f}/{at.p99_ms:.1f}" for at in server.latency.values())
-    beside = ", ".join(f"{who} {us:.1f}" for who, us in server.helpers_us_per_play.items())
+    beside = (f"{who} {us:.1f}" for who, us in server.helpers_us_per_play.items())
+    accept = (f", {who} {us:.0f}" for who, us in server.helpers_accept_us.items())
     return (
         server.server,
         f"{server.cpu_us_per_play:.1f} {spread}",
         f"{server.plays_per_second:.0f}",
         latency,
         f"{server.kb_per_connection:.1f}",
-        f"{server.accept_us:.0f}",
+        f"{server.accept_us:.0f}" + "".join(accept),
         str(server.errors),
-        beside,
+        ", ".join(beside),
     )
 
 

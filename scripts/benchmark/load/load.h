@@ -31,11 +31,9 @@ struct room {
     char card[3];      /* the first of what he may play */
     long sent, received; /* plays, and their copies that have come: four of each */
     double since;      /* when the play that is under way was due; 0: none is */
-    double *due;       /* times of plays that are due and not sent: a ring of DUE */
-    int due_first, due_count;
+    double *due;       /* times of plays that are due and not sent, oldest first */
+    int due_first, due_end, due_room; /* those from first to end; room for so many */
 };
-
-#define DUE 64
 
 /* What the run is: main.c. */
 extern enum dialect dialect;
@@ -59,7 +57,8 @@ void talk_play(struct seat *seat, const char *card);
 void plays_received(struct seat *seat);
 void plays_try(struct room *room);
 void plays_due(struct room *room, double when);
-bool plays_under_way(const struct room *room);
+bool plays_under_way(const struct room *room); /* due ones, too */
+void plays_give_up(struct room *room);
 void plays_begin(void);
 long plays_done(void);
 double plays_percentile(double share); /* in seconds; of those since plays_begin */

@@ -18,11 +18,6 @@ long plays_done(void)
     return done;
 }
 
-bool plays_under_way(const struct room *room)
-{
-    return room->since != 0 || room->due_count != 0;
-}
-
 static void record(double seconds)
 {
     if (done == room_for) {
@@ -54,10 +49,8 @@ void plays_try(struct room *room)
     if (!seat || room->since != 0 || room->received != 4 * room->sent ||
         seat->answered != seat->id)
         return;
-    if (room->due_count) {
-        room->since = room->due[room->due_first];
-        room->due_first = (room->due_first + 1) % DUE;
-        room->due_count--;
+    if (room->due_first < room->due_end) {
+        room->since = room->due[room->due_first++];
     } else if (closed_loop) {
         room->since = now();
     } else {
@@ -68,16 +61,30 @@ void plays_try(struct room *room)
     talk_play(seat, room->card);
 }
 
+bool plays_under_way(const struct room *room)
+{
+    return room->since != 0 || room->due_first < room->due_end;
+}
+
 void plays_due(struct room *room, double when)
 {
-    if (!room->due && !(room->due = calloc(DUE, sizeof *room->due)))
-        abort();
-    if (room->due_count == DUE) {
-        fail(&room->seats[0], "overloaded: %d plays of one room are due", DUE);
-        return;
+    if (room->due_first == room->due_end)
+        room->due_first = room->due_end = 0;
+    if (room->due_end == room->due_room) {
+        room->due_room = room->due_room ? 2 * room->due_room : 64;
+        room->due = realloc(room->due, (size_t)room->due_room * sizeof *room->due);
+        if (!room->due)
+            abort();
     }
-    room->due[(room->due_first + room->due_count++) % DUE] = when;
+    room->due[room->due_end++] = when;
     plays_try(room);
+}
+
+/* Make no more of the plays that are due: they have taken at least as long as until now. */
+void plays_give_up(struct room *room)
+{
+    while (room->due_first < room->due_end)
+        record(now() - room->due[room->due_first++]);
 }
 
 static int compare(const void *a, const void *b)

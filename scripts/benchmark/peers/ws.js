@@ -14,10 +14,13 @@ const server = new WebSocketServer({
   maxPayload: 4096,
 });
 
+const TEXT = { binary: false };
+
 function broadcast(room, shared, next, turn) {
   const players = room.players;
+  const bytes = Buffer.from(shared); // once for the three
   for (let seat = 0; seat < 4; seat++) {
-    players[seat].send(seat === turn ? next : shared);
+    players[seat].send(seat === turn ? next : bytes, TEXT);
   }
 }
 

@@ -1,0 +1,75 @@
+"""The benchmark runs, and every reply that it checks is right."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHORT = ("--quick", "--json", "--rounds", "1", "--seconds", "0.3", "--rooms", "10")
+
+pytestmark = pytest.mark.slow
+
+
+def bench(folder: Path, *options: str, **environ: str) -> dict[str, Any]:
+    """Run the benchmark; returns what it printed, read from JSON."""
+    done = subprocess.run(
+        [ROOT / "scripts" / "bench", *options, "--folder", folder],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environ},
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.mark.parametrize("compiler", ["cc", "no-compiler"])
+def test_hokm_beside_autobahn(tmp_path: Path, compiler: str) -> None:
+    """Neither the load in C nor the one in Python finds an error; all figures are there."""
+    if compiler == "cc" and shutil.which("cc") is None:
+        pytest.skip("there is no C compiler (Debian: apt install gcc)")
+    told = bench(tmp_path, *SHORT, "--servers", "hokm,autobahn", CC=compiler)
+    assert [server["server"] for server in told["servers"]] == ["hokm", "autobahn"]
+    for server in told["servers"]:
+        assert server["errors"] == 0
+        for figure in ("cpu_us_per_play", "p50_ms", "p99_ms", "plays_per_second", "accept_us"):
+            assert server[figure] > 0, figure
+        assert isinstance(server["kb_per_connection"], float)
+    assert set(told["ratios"]) == {"hokm/autobahn"}
+    assert told["missing"] == {}
+
+
+def test_what_is_not_stored_is_not_charged_to_the_store(tmp_path: Path) -> None:
+    """hokm_nostore plays like hokm, and its store has all but nothing to do."""
+    told = bench(tmp_path, *SHORT, "--servers", "hokm,hokm_nostore")
+    with_store, without = (s["helpers_us_per_play"]["store"] for s in told["servers"])
+    assert without < with_store / 2
+
+
+def test_a_server_that_cannot_be_had_is_named(tmp_path: Path) -> None:
+    """Without npm the peers of Node are missing, with the reason; the others are measured."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "env", "dirname", "cc", "as", "ld"):
+        if found := shutil.which(name):
+            (tools / name).symlink_to(found)
+    told = bench(tmp_path / "folder", *SHORT, "--servers", "autobahn,ws", PATH=str(tools))
+    assert told["missing"] == {"ws": "node is not installed"}
+    assert [server["server"] for server in told["servers"]] == ["autobahn"]
+
+
+def test_scale_draws_what_it_measures(tmp_path: Path) -> None:
+    """Two spots of one worker and one round: a table in JSON and a picture."""
+    svg = tmp_path / "scale.svg"
+    options = ("scale", "--json", "--rounds", "1", "--seconds", "0.3", "--most-rooms", "25")
+    told = bench(tmp_path, *options, "--svg", str(svg))
+    assert [spot["spot"]["rooms"] for spot in told["spots"]] == [10, 25]
+    assert svg.read_text().startswith("<svg ")
