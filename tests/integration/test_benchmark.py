@@ -6,10 +6,17 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmark.cores import Cores
+from benchmark.folder import Folder
+from benchmark.load import Load, LoadFailed, program
+from benchmark.server import accepts, free_port, process, wait_until
+
+from tests.faultypeer import MISTAKES
 
 ROOT = Path(__file__).parents[2]
 SHORT = ("--quick", "--json", "--rounds", "1", "--seconds", "0.3", "--rooms", "10")
@@ -73,3 +80,28 @@ def test_scale_draws_what_it_measures(tmp_path: Path) -> None:
     told = bench(tmp_path, *options, "--svg", str(svg))
     assert [spot["spot"]["rooms"] for spot in told["spots"]] == [10, 25]
     assert svg.read_text().startswith("<svg ")
+
+
+@pytest.mark.parametrize("compiler", ["cc", "no-compiler"])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_load_finds_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str, mistake: str
+) -> None:
+    """One wrong reply among many right ones: the run does not count."""
+    if compiler == "cc" and shutil.which("cc") is None:
+        pytest.skip("there is no C compiler (Debian: apt install gcc)")
+    paths = f"{ROOT}:{ROOT / 'scripts'}"
+    monkeypatch.setenv("CC", compiler)
+    monkeypatch.setenv("PYTHONPATH", paths)
+    port, cores = free_port(), Cores.divide()
+    command = [sys.executable, "-m", "tests.faultypeer", str(port), mistake]
+    with process(command, {}, cores.servers[0]) as child:
+        wait_until(lambda: accepts(port), child, "the faulty server")
+        load = Load(program(Folder(tmp_path)), "json", port, cores.load)
+        try:
+            load.seat([("/ws?room_code=R0", None)] * 4)
+            load.start()
+            with pytest.raises(LoadFailed):
+                load.closed(5.0)
+        finally:
+            load.close()
