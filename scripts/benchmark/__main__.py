@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from benchmark import command, scale
@@ -49,6 +50,7 @@ def measure_scale(arguments: list[str]) -> int:
 
 def main() -> int:
     """Do what the command line says."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended, too
     if sys.argv[1:2] == ["scale"]:
         return measure_scale(sys.argv[2:])
     return compare(sys.argv[1:])

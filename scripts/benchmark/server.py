@@ -47,13 +47,14 @@ def free_port() -> int:
 def process(
     command: Sequence[str], environ: Mapping[str, str], core: int, cwd: str | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process on one core until the end of the block."""
+    """Run a process on one core until the end of the block; our own settings do not reach it."""
+    inherited = {name: value for name, value in os.environ.items() if name[:5] != "HOKM_"}
     mine = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})  # inherited: threads that it starts are on that core, too
     try:
         child = subprocess.Popen(
             command,
-            env={**os.environ, **environ},
+            env={**inherited, **environ},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -16,6 +16,7 @@ from benchmark.folder import Folder
 from benchmark.load import Load, LoadFailed, program
 from benchmark.server import accepts, free_port, process, wait_until
 
+from tests.conftest import missing
 from tests.faultypeer import MISTAKES
 
 ROOT = Path(__file__).parents[2]
@@ -38,11 +39,16 @@ def bench(folder: Path, *options: str, **environ: str) -> dict[str, Any]:
     return told
 
 
+def need(compiler: str) -> None:
+    """Do without the test where the C compiler is not installed."""
+    if compiler == "cc" and shutil.which("cc") is None:
+        missing("a C compiler", "Debian: apt install gcc libc6-dev")
+
+
 @pytest.mark.parametrize("compiler", ["cc", "no-compiler"])
 def test_hokm_beside_autobahn(tmp_path: Path, compiler: str) -> None:
     """Neither the load in C nor the one in Python finds an error; all figures are there."""
-    if compiler == "cc" and shutil.which("cc") is None:
-        pytest.skip("there is no C compiler (Debian: apt install gcc)")
+    need(compiler)
     told = bench(tmp_path, *SHORT, "--servers", "hokm,autobahn", CC=compiler)
     assert [server["server"] for server in told["servers"]] == ["hokm", "autobahn"]
     for server in told["servers"]:
@@ -88,8 +94,7 @@ def test_the_load_finds_a_mistake(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str, mistake: str
 ) -> None:
     """One wrong reply among many right ones: the run does not count."""
-    if compiler == "cc" and shutil.which("cc") is None:
-        pytest.skip("there is no C compiler (Debian: apt install gcc)")
+    need(compiler)
     paths = f"{ROOT}:{ROOT / 'scripts'}"
     monkeypatch.setenv("CC", compiler)
     monkeypatch.setenv("PYTHONPATH", paths)
