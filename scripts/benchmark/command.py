@@ -25,7 +25,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 def parser(about: str | None) -> argparse.ArgumentParser:
     """Return a parser with what all commands take."""
-    made = argparse.ArgumentParser(description=about)
+    made = argparse.ArgumentParser(prog="scripts/bench", description=about)
     made.add_argument("--folder", type=Path, help="for peers and programs [the user's cache]")
     made.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return made
