@@ -15,7 +15,7 @@ from hokm.game.variant import FOUR, Options
 SEATS: Final = FOUR.seats
 
 
-class Match(Struct, frozen=True, kw_only=True):
+class Match(Struct, frozen=True, kw_only=True, gc=False):
     """A match under way.
 
     Attributes:
@@ -32,7 +32,7 @@ class Match(Struct, frozen=True, kw_only=True):
     winner: int | None = None
 
 
-class Draw(Struct, frozen=True):
+class Draw(Struct, frozen=True, gc=False):
     """How the first hakem was found.
 
     Attributes:

@@ -9,7 +9,7 @@ from hokm.game.cards import NAMES, RANKS
 from hokm.game.variant import FOUR
 
 
-class Proof(Struct, frozen=True):
+class Proof(Struct, frozen=True, gc=False):
     """All that is needed to check a finished hand's shuffle; see docs/protocol/fairness.md.
 
     Attributes:

@@ -16,7 +16,7 @@ Phase: TypeAlias = Literal["call", "play", "over"]
 Kot: TypeAlias = Literal["none", "kot", "hakem_kot"]
 
 
-class Trick(Struct, frozen=True):
+class Trick(Struct, frozen=True, gc=False):
     """A complete trick: cards in play order, the first from `leader`."""
 
     leader: int
@@ -24,7 +24,7 @@ class Trick(Struct, frozen=True):
     winner: int
 
 
-class Hand(Struct, frozen=True):
+class Hand(Struct, frozen=True, gc=False):
     """A hand under way.
 
     Attributes:
@@ -55,7 +55,7 @@ class Hand(Struct, frozen=True):
     redeals: int
 
 
-class Result(Struct, frozen=True):
+class Result(Struct, frozen=True, gc=False):
     """How a hand ended; teams are seat % 2."""
 
     winner: int

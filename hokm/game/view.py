@@ -10,7 +10,7 @@ from hokm.game.match import Match
 from hokm.game.values import Hand, Phase, Trick
 
 
-class SeatView(Struct, frozen=True):
+class SeatView(Struct, frozen=True, gc=False):
     """A hand from one seat.
 
     Attributes:

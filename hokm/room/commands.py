@@ -9,15 +9,15 @@ from msgspec import Struct
 from hokm import wire
 
 
-class Lost(Struct, frozen=True):
+class Lost(Struct, frozen=True, gc=False):
     """The room's own command: a seat's connection is gone."""
 
 
-class Confirm(Struct, frozen=True):
+class Confirm(Struct, frozen=True, gc=False):
     """The room's own command: a seat's player has received the token sent last."""
 
 
-class Tick(Struct, frozen=True):
+class Tick(Struct, frozen=True, gc=False):
     """The room's own command: time has passed."""
 
 

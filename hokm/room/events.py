@@ -201,7 +201,7 @@ Event: TypeAlias = (
 )
 
 
-class Record(Struct, frozen=True, array_like=True):
+class Record(Struct, frozen=True, array_like=True, gc=False):
     """One command's events, the unit of the log.
 
     Attributes:

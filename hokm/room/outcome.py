@@ -14,7 +14,7 @@ from hokm.room.state import Room
 Count: TypeAlias = tuple[str, float]  # what, and how much
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """What a command leads to.
 
     Attributes:

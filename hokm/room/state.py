@@ -32,7 +32,7 @@ class Chance(Protocol):
         """Return *n* random bytes."""
 
 
-class Seat(Struct, frozen=True):
+class Seat(Struct, frozen=True, gc=False):
     """Who sits on a seat.
 
     Attributes:
@@ -73,7 +73,7 @@ class Seat(Struct, frozen=True):
         return self.bot or self.stand_in
 
 
-class Turn(Struct, frozen=True):
+class Turn(Struct, frozen=True, gc=False):
     """Whose turn it is. Times are room time, in seconds.
 
     Attributes:
@@ -87,7 +87,7 @@ class Turn(Struct, frozen=True):
     bot_at: float | None = None
 
 
-class Room(Struct):
+class Room(Struct, gc=False):
     """A room: a value that only `hokm.room.evolve` changes, and there only a copy of its own.
 
     Attributes:

@@ -18,7 +18,7 @@ class StoreAway(Exception):
     """
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """One record for the log of one room.
 
     Attributes:
@@ -46,7 +46,7 @@ class Verdict(Enum):
     GAP = 2  # the store has lost the end of the log: to be sent again with a snapshot
 
 
-class Claimed(Struct, frozen=True):
+class Claimed(Struct, frozen=True, gc=False):
     """A room as the store holds it, and the claim on it.
 
     Attributes:

@@ -36,7 +36,7 @@ class RoomCreated(Struct, frozen=True):
     commitment: str
 
 
-class PlayedTrick(Struct, frozen=True):
+class PlayedTrick(Struct, frozen=True, gc=False):
     """A finished trick of the history."""
 
     leader: int
@@ -44,7 +44,7 @@ class PlayedTrick(Struct, frozen=True):
     winner: int
 
 
-class FinishedHand(Struct, frozen=True):
+class FinishedHand(Struct, frozen=True, gc=False):
     """One finished hand of `GET /api/rooms/CODE/history`: deck in deal order, and all plays."""
 
     match_no: int
