@@ -132,7 +132,8 @@ class Supervisor(Service):
         self.pool = Pool(
             reactor=reactor,
             owner=self,
-            launch=Launch((sys.executable, "-m", worker), dict(environ)),
+            # -P: not the hokm of the working directory, should there be one
+            launch=Launch((sys.executable, "-P", "-m", worker), dict(environ)),
             configuration=self._configuration,
             ledger=connections.ledger.fd,
             spares=settings.spare_workers,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,3 +41,15 @@ def test_a_wheel_gives_the_commands(tmp_path: Path) -> None:
     there = {str(p.relative_to(target)) for p in target.glob("hokm/**/*") if p.is_file()}
     ours = {str(p.relative_to(ROOT)) for p in ROOT.glob("hokm/**/*") if p.is_file()}
     assert {p for p in ours if not p.endswith(".pyc")} <= there
+
+
+def test_another_hokm_in_the_working_directory(
+    tmp_path: Path, start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers are of the same hokm as the supervisor, wherever it is started."""
+    decoy = tmp_path / "hokm/worker"
+    decoy.mkdir(parents=True)
+    for folder in (decoy, decoy.parent):
+        (folder / "__init__.py").write_text("raise SystemExit('the wrong hokm')")
+    monkeypatch.chdir(tmp_path)
+    assert start_server(workers=1).worker_pids()
