@@ -74,6 +74,7 @@ class Connection(ProtocolWrapper):
         self.peer = ""
         self._journal = Journal()
         self._read = line[TAKEN]
+        self._sent = line[SENT]
         self._opened = False
         self._heard = False
         self._frozen = False
@@ -231,8 +232,9 @@ class Connection(ProtocolWrapper):
 
     def _note_sending(self, size: int) -> None:
         line = self._line
-        line[SENT_FROM] = sent = line[SENT]
-        line[SENT] = sent + size
+        line[SENT_FROM] = self._sent
+        self._sent += size
+        line[SENT] = self._sent
 
     @property
     def buffered(self) -> int:
