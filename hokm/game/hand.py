@@ -101,12 +101,13 @@ def check_play(hand: Hand, seat: int, card: Card) -> str | None:
 def play(hand: Hand, card: Card) -> Hand:
     """Let the seat on turn play *card*; the fourth card leaves a full trick to `collect`."""
     seat = hand.turn
-    holding = hand.holding
+    holding = list(hand.holding)
+    holding[seat] &= ~(1 << card)
     return Hand(
         hand.hakem,
         hand.dealer,
         hand.deck,
-        (*holding[:seat], holding[seat] & ~(1 << card), *holding[seat + 1 :]),
+        tuple(holding),
         hand.trump,
         hand.leader,
         (seat + 1) % SEATS,

@@ -55,7 +55,9 @@ def replay(room: Room, record: e.Record) -> Room:
 
 
 def _put(room: Room, number: int, seat: Seat | None) -> None:
-    room.seats = (*room.seats[:number], seat, *room.seats[number + 1 :])
+    seats = list(room.seats)
+    seats[number] = seat
+    room.seats = tuple(seats)
 
 
 def _seat(room: Room, number: int, seat: Seat | None) -> None:
