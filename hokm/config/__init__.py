@@ -9,7 +9,6 @@ CPUs. Nothing else in the program reads the environment for a setting.
 
 from hokm.config.catalogue import Setting, all_settings, markdown, opt_parameters
 from hokm.config.settings import (
-    MAX_WORKERS,
     BadSetting,
     Endpoint,
     Settings,
@@ -18,6 +17,7 @@ from hokm.config.settings import (
     WorkerSettings,
 )
 from hokm.config.sources import load
+from hokm.scaling import MAX_WORKERS
 
 __all__ = [
     "MAX_WORKERS",

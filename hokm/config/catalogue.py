@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec import inspect as shape
 
 from hokm.config.settings import Endpoint, Settings, WebSettings, WorkerRange, WorkerSettings
+from hokm.scaling import Scaling
 from hokm.wire import TableOptions
 
 SECTIONS: Final[Mapping[str, type[Struct]]] = {
@@ -18,7 +19,9 @@ SECTIONS: Final[Mapping[str, type[Struct]]] = {
     "worker": WorkerSettings,
     "web": WebSettings,
     "table": TableOptions,
+    "scaling": Scaling,
 }
+TABLES: Final = frozenset({"scaling.rule"})  # lists of tables: in the file only, and read apart
 _NOTATIONS: Final[Mapping[type, str]] = {
     Endpoint: "tcp:PORT or tcp:PORT:interface=ADDRESS",
     WorkerRange: "auto, N or MIN-MAX",
@@ -71,7 +74,7 @@ def all_settings() -> Iterator[Setting]:
     for section, struct in SECTIONS.items():
         hints = typing.get_type_hints(struct, include_extras=True)
         for field in msgspec.structs.fields(struct):
-            if not section and field.name in SECTIONS:
+            if (not section and field.name in SECTIONS) or f"{section}.{field.name}" in TABLES:
                 continue
             kind = hints[field.name]
             meta = next((m for m in getattr(kind, "__metadata__", ()) if m.extra), None)

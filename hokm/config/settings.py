@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from hokm.scaling import MAX_WORKERS, Scaling
 from hokm.wire import TableOptions
-
-MAX_WORKERS: Final = 256  # far above the cores of any machine: a typing error, not a wish
 
 
 class BadSetting(Exception):
@@ -171,3 +170,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     worker: WorkerSettings = WorkerSettings()
     web: WebSettings = WebSettings()
     table: TableOptions = TableOptions()
+    scaling: Scaling

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from hokm.config.catalogue import SECTIONS, Setting, all_settings
+from hokm.config.catalogue import SECTIONS, TABLES, Setting, all_settings
 from hokm.config.settings import BadSetting, Endpoint, Settings, WorkerRange
+from hokm.scaling import BadRule, Scaling, check, read_rules
 from hokm.wire import TableOptions
 
 _TOKEN_CHARACTERS: Final = 16
@@ -47,6 +48,8 @@ def load(
     top = values.pop("")
     top.setdefault("workers", WorkerRange.parse("auto", cpus=cpus))
     top["table"] = _table(values.pop("table"))
+    top["scaling"] = _scaling(values.pop("scaling"), top["workers"], written, path)
+    top["workers"] = WorkerRange(top["scaling"].min_workers, top["scaling"].max_workers)
     for section, found in values.items():
         top[section] = SECTIONS[section](**found)
     return _with_token(Settings(**top), read_file)
@@ -98,6 +101,22 @@ def _table(values: dict[str, Any]) -> TableOptions:
         raise BadSetting(f"{error} (section [table] or variables HOKM_TABLE_)") from None
 
 
+def _scaling(
+    values: dict[str, Any], workers: WorkerRange, written: Mapping[str, Any], path: str | None
+) -> Scaling:
+    """Put the rules of the file over the default ones, and see whether all goes together."""
+    values = {"min_workers": workers.min, "max_workers": workers.max} | values
+    try:
+        if "scaling.rule" in written:
+            values["rule"] = read_rules(written["scaling.rule"])
+        scaling = Scaling(**values)
+        check(scaling)
+    except BadRule as error:
+        source = path or "section [scaling] or variables HOKM_SCALING_"
+        raise BadSetting(f"{error} ({source})") from None
+    return scaling
+
+
 def _with_token(settings: Settings, read_file: Callable[[str], bytes]) -> Settings:
     """Read the token's file, unless the token itself is given, and check the token."""
     token, path = settings.admin_token, settings.admin_token_file
@@ -125,7 +144,7 @@ def _read_toml(path: str, read_file: Callable[[str], bytes]) -> dict[str, Any]:
 
 def _flat(tree: Mapping[str, Any], path: str | None) -> dict[str, Any]:
     """Turn sections into dotted keys, and refuse what no setting is called."""
-    known = {setting.key for setting in all_settings()}
+    known = {setting.key for setting in all_settings()} | TABLES
     flat: dict[str, Any] = {}
     for name, value in tree.items():
         if name in SECTIONS and not isinstance(value, dict):

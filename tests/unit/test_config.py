@@ -18,6 +18,7 @@ from hokm.config import (
     markdown,
     opt_parameters,
 )
+from hokm.scaling import DEFAULTS, Rule
 from hokm.wire import TableOptions
 
 
@@ -225,6 +226,63 @@ def test_admin_token() -> None:
     assert "hush" not in short
 
 
+def test_scaling_has_its_bounds_from_the_workers() -> None:
+    """Where it does not set its own; `workers` follows those."""
+    settings = loaded(options={"workers": "2-6"})
+    assert (settings.scaling.min_workers, settings.scaling.max_workers) == (2, 6)
+    assert settings.scaling.rule == DEFAULTS
+    sources = from_toml("[scaling]\nmin_workers = 1\ninterval_s = 2.5\n")
+    settings = loaded(**sources, environ={"HOKM_SCALING_MAX_WORKERS": "9"})
+    assert (settings.scaling.min_workers, settings.scaling.max_workers) == (1, 9)
+    assert (settings.workers, settings.scaling.interval_s) == (WorkerRange(1, 9), 2.5)
+
+
+def test_scaling_rules() -> None:
+    """Tables of the file over the default rules."""
+    settings = loaded(
+        **from_toml(
+            '[[scaling.rule]]\nname = "high_cpu_usage"\nabove = 60\n'
+            '[[scaling.rule]]\nname = "mine"\nmetric = "host_cpu"\nabove = 99\nduration_s = 5\n'
+        )
+    )
+    assert settings.scaling.rule[0].above == 60
+    assert settings.scaling.rule[-1] == Rule(
+        name="mine", metric="host_cpu", above=99, duration_s=5, cooldown_s=120
+    )
+
+
+@pytest.mark.parametrize(
+    ("toml", "line"),
+    [
+        (
+            '[[scaling.rule]]\nname = "low_cpu_usage"\nbelow = 80',
+            "scaling.rule low_cpu_usage: below 80 is not under above 70 of high_cpu_usage: "
+            "workers would come and go (h.toml)",
+        ),
+        (
+            "[scaling.rule]\nname = 1",
+            "scaling.rule must be written as [[scaling.rule]] (h.toml)",
+        ),
+        (
+            "workers = 3\n[scaling]\nmax_workers = 2",
+            "scaling.min_workers 3 is above max_workers 2 (h.toml)",
+        ),
+        (
+            "[scaling]\ntolerance = 0.5",
+            "scaling.tolerance must be a number, at least 0, at most 0.4 (h.toml, key "
+            "scaling.tolerance)",
+        ),
+        (
+            "[scaling]\nrules = 1",
+            "scaling.rules is no setting; the nearest is scaling.rule (h.toml, key scaling.rules)",
+        ),
+    ],
+)
+def test_bad_scaling(toml: str, line: str) -> None:
+    """The line names rule and field, or the setting, and the file."""
+    assert refusal(**from_toml(toml)) == line
+
+
 def test_option_parser() -> None:
     """twistd's parser takes every option, leaves the rest unset, and has no option for a token."""
 
@@ -256,4 +314,7 @@ def test_example_file_shows_the_defaults() -> None:
     for setting in all_settings():
         name = setting.key.rpartition(".")[2]
         if name not in {"redis", "public_url", "admin_token", "admin_token_file"}:
-            assert f"\n#{name} = " in text, name
+            of_its_own = setting.default != ""  # the bounds of scaling have theirs from `workers`
+            assert f"\n{'#' if of_its_own else '# '}{name} = " in text, name
+    for rule in DEFAULTS:
+        assert f'\n#name = "{rule.name}"\n' in text
