@@ -184,6 +184,11 @@ class Jobs:
         run(job.work(body(job)), "an operator's job", verb=verb, subject=subject)
         return job
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job that changes the workers is under way."""
+        return self._alone is not None and self._alone.running
+
     def _forget_old(self) -> None:
         ended = [job.id for job in self._jobs.values() if not job.running]
         for id in ended[:-KEPT]:

@@ -80,3 +80,7 @@ class Buckets:
                 self._buckets = {k: b for k, b in self._buckets.items() if not b.is_full(now)}
             bucket = self._buckets[key] = Bucket(self._rate, self._burst, now)
         return bucket
+
+
+class Overloaded(Exception):
+    """The server has too much to do for one more table. The caller has the player try later."""

@@ -103,6 +103,22 @@ class Metrics:
         """Drop a dead worker's gauges and its files; what it counted stays in the sums."""
         self._shared.forget(pid)
 
+    def forget_worker(self, worker: int) -> None:
+        """Drop what was shown of a worker under its number."""
+        for gauge in (self.cpu_usage, self.memory_usage, self.error_rate):
+            gauge.remove(worker)
+
+    def matches(self) -> tuple[int, float]:
+        """Return how many matches have ended in all processes, and their seconds in all."""
+        values = {
+            sample.name: sample.value
+            for metric in self._shared.collect()
+            if metric.name == "hokm_game_duration_seconds"
+            for sample in metric.samples
+        }
+        count = values.get("hokm_game_duration_seconds_count", 0.0)
+        return int(count), values.get("hokm_game_duration_seconds_sum", 0.0)
+
     def _make_gauges(self) -> None:
         self.active_games = self._gauge("hokm_active_games", "Matches being played.")
         self.connected_players = self._gauge(
@@ -113,6 +129,18 @@ class Metrics:
         )
         self.rooms = self._gauge("hokm_rooms", "Rooms held in memory.")
         self.workers = self._gauge("hokm_workers", "Worker processes that take rooms.")
+        self.workers_wanted = self._gauge(
+            "hokm_workers_wanted", "Workers that the scaling rules ask for, bounds left aside."
+        )
+        self.instances_wanted = self._gauge(
+            "hokm_instances_wanted", "1 while another instance is wanted, else 0."
+        )
+        self.overloaded = self._gauge("hokm_overloaded", "1 while new rooms are refused, else 0.")
+        self.scaling_rule_level = self._gauge(
+            "hokm_scaling_rule_level",
+            "How near a rule's metric is to its threshold: from 1 on it is there.",
+            "rule",
+        )
         self.player_queue_length = self._gauge(
             "hokm_player_queue_length", "Players waiting for a table."
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import resource
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -28,6 +30,7 @@ from hokm.store import address as address_of
 from hokm.store.address import Address
 from hokm.store.embedded import EmbeddedServer, StateDir, StateDirError
 from hokm.supervisor import succession
+from hokm.supervisor.machine import Machine
 from hokm.supervisor.service import Supervisor
 from hokm.supervisor.succession import Heritage
 from hokm.supervisor.systemd import ServiceManager
@@ -74,8 +77,8 @@ class Options(usage.Options):
 
 
 def cpus() -> int:
-    """Return how many CPUs this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Return how many CPUs this process may use, begun ones included."""
+    return math.ceil(Machine(now=time.monotonic).cpus)
 
 
 class Server(MultiService):

@@ -34,7 +34,7 @@ class Server:
         self,
         state_dir: Path,
         *options: str,
-        workers: int = 2,
+        workers: int | str = 2,
         manager: FakeManager | None = None,
         **environ: str,
     ) -> None:

@@ -252,6 +252,7 @@ class Stats(_Message, frozen=True):
         players: Seats whose player is connected.
         active_games: Matches being played.
         loop_lag_ms: 99th percentile of how late the event loop's timers ran lately.
+        recent_lag_ms: The same of the last seconds; None from a release that does not tell it.
         error_rate: Part of the last minute's messages that the worker failed to serve, 0 to 1.
     """
 
@@ -261,6 +262,7 @@ class Stats(_Message, frozen=True):
     active_games: int
     loop_lag_ms: float
     error_rate: float = 0.0
+    recent_lag_ms: float | None = None
 
 
 class Pong(_Message, frozen=True):

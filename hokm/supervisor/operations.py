@@ -6,7 +6,7 @@ would wait for a second. The invariant: no worker ends while it has rooms that c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from hokm.config import MAX_WORKERS
 from hokm.jobs import Failed, Job, Jobs, JobStatus, Refused
 from hokm.metrics import Metrics
+from hokm.scaling import WorkerReading, cheapest
 from hokm.supervisor.lives import Lives
 from hokm.supervisor.placement import NoWorker, RoomCode, WorkerId
 from hokm.supervisor.pool import Pool
@@ -82,15 +83,19 @@ class Operations:
         count = len(self._pool.active)
         return self._jobs.start("replace", f"{count} workers", self._replace)
 
-    def scale(self, workers: int) -> Job:
+    def scale(self, workers: int, why: str = "") -> Job:
         """Have so many workers.
+
+        Args:
+            why: For the job's subject, where it is no operator's wish.
 
         Raises:
             Refused: That is no possible number, or another job is under way.
         """
         if not 1 <= workers <= MAX_WORKERS:
             raise Refused("bad_request", f"workers must be 1 to {MAX_WORKERS}")
-        return self._jobs.start("scale", f"to {workers}", lambda job: self._scale(workers, job))
+        subject = f"to {workers} {why}".rstrip()
+        return self._jobs.start("scale", subject, lambda job: self._scale(workers, job))
 
     def rebalance(self) -> Job:
         """Move rooms until no worker has more than one above another.
@@ -127,6 +132,11 @@ class Operations:
         if not self._lives.can_execute:
             raise Refused("unavailable", "only `twistd -n hokm` can execute itself in place")
         return self._jobs.start("upgrade", "the supervisor", self._lives.upgrade)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job that changes the workers is under way."""
+        return self._jobs.busy
 
     def job(self, id: int) -> Job | None:
         """Return a job; None when there is none of that number any more."""
@@ -169,7 +179,7 @@ class Operations:
             job.note = f"worker {worker.id} has {len(rooms)} rooms"
             if not rooms:
                 return
-            await self._move_all(((room, None) for room in rooms), job)
+            await self.move_all(((room, None) for room in rooms), _counted_by(job))
             now = self._reactor.seconds()
             if job.done > had:
                 began, had = now, job.done
@@ -190,16 +200,28 @@ class Operations:
                 self._placement.unpin(room, worker.id)
         return rooms
 
-    async def _move_all(self, wanted: Iterable[tuple[RoomCode, WorkerId | None]], job: Job) -> None:
-        """Move rooms, each to a worker or (None) to where it would be placed."""
+    async def move_all(
+        self,
+        wanted: Iterable[tuple[RoomCode, WorkerId | None]],
+        moved: Callable[[RoomCode], None],
+    ) -> None:
+        """Move rooms, each to a worker or (None) to where it would be placed; a few at a time.
+
+        Args:
+            moved: Is told of each room that has moved.
+        """
         await gatherResults(
-            [self._slots.run(self._move_in_slot, room, target, job) for room, target in wanted]
+            [self._slots.run(self._move_in_slot, room, target, moved) for room, target in wanted]
         )
 
-    def _move_in_slot(self, room: RoomCode, to: WorkerId | None, job: Job) -> Deferred[Any]:
-        return Deferred.fromCoroutine(self._move(room, to, job))
+    def _move_in_slot(
+        self, room: RoomCode, to: WorkerId | None, moved: Callable[[RoomCode], None]
+    ) -> Deferred[Any]:
+        return Deferred.fromCoroutine(self._move(room, to, moved))
 
-    async def _move(self, room: RoomCode, to: WorkerId | None, job: Job) -> str | None:
+    async def _move(
+        self, room: RoomCode, to: WorkerId | None, moved: Callable[[RoomCode], None]
+    ) -> str | None:
         """Move one room; returns why it did not, or None."""
         where = self._placement.where(room)
         source = None if where is None else self._pool.get(where)
@@ -213,7 +235,7 @@ class Operations:
             return None  # it is gone, or there already
         outcome = await self._moves.begin(room, source, target)
         if outcome.reason is None:
-            job.done += 1
+            moved(room)
         return outcome.reason
 
     async def _replace(self, job: Job) -> None:
@@ -238,10 +260,21 @@ class Operations:
         if count >= self._pool.target:
             await self._grow(count, job)
         while len(self._pool.ready) > count:
-            fewest = min(self._pool.ready, key=lambda worker: self._placement.load(worker.id))
-            await self._drain(fewest, job)
+            await self._drain(self._cheapest(), job)
         self._pool.target = count
         job.note = f"{count} workers"
+
+    def _cheapest(self) -> Worker:
+        """Return the worker whose end costs the players least."""
+        chosen = cheapest(
+            WorkerReading(
+                id=worker.id,
+                connections=len(self._connections.of_worker(worker.id)),
+                rooms=self._placement.load(worker.id),
+            )
+            for worker in self._pool.ready
+        )
+        return self._pool[WorkerId(chosen)]
 
     async def _grow(self, count: int, job: Job) -> None:
         self._pool.target = count
@@ -256,7 +289,7 @@ class Operations:
     async def _rebalance(self, job: Job) -> None:
         surplus = self._placement.surplus()
         job.total = len(surplus)
-        await self._move_all(surplus, job)
+        await self.move_all(surplus, _counted_by(job))
         job.note = f"{job.done} rooms moved"
         if job.done < job.total:
             raise Failed(f"{job.total - job.done} rooms did not move")
@@ -266,6 +299,15 @@ class Operations:
         if self._placement.where(room) == target.id:
             job.done, job.note = 1, "it is there already"
             return
-        why = await self._move(room, target.id, job)
+        why = await self._move(room, target.id, _counted_by(job))
         if why is not None:
             raise Failed(f"it stays where it is: {why}")
+
+
+def _counted_by(job: Job) -> Callable[[RoomCode], None]:
+    """Count the rooms that have moved as steps of a job."""
+
+    def moved(room: RoomCode) -> None:
+        job.done += 1
+
+    return moved

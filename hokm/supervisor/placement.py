@@ -8,6 +8,7 @@ The invariant: no change of the workers moves a live room; only its own worker's
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from fractions import Fraction
 from hashlib import blake2b
 from typing import Final, NewType
@@ -35,6 +36,7 @@ class Placement:
     def __init__(self) -> None:
         self._rooms: dict[WorkerId, set[RoomCode]] = {}
         self._draining: set[WorkerId] = set()
+        self._spared: frozenset[WorkerId] = frozenset()
         self._pins: dict[RoomCode, WorkerId] = {}
 
     def add(self, worker: WorkerId) -> None:
@@ -46,6 +48,10 @@ class Placement:
         """Give *worker* no new rooms; those that it has stay. An unknown worker is passed over."""
         if worker in self._rooms:
             self._draining.add(worker)
+
+    def spare(self, workers: Iterable[WorkerId]) -> None:
+        """Give *workers*, and no others, no new rooms while there are any others that take them."""
+        self._spared = frozenset(workers)
 
     def remove(self, worker: WorkerId) -> set[RoomCode]:
         """Forget *worker*.
@@ -99,8 +105,10 @@ class Placement:
             raise NoWorker
         cap = math.ceil(BOUND * (sum(loads.values()) + 1) / len(loads))
         # Never empty: were all at the cap, there would be more rooms than there are.
-        free = (worker for worker, load in loads.items() if load < cap)
-        return max(free, key=lambda worker: weight(room, worker))
+        free = [worker for worker, load in loads.items() if load < cap]
+        # Who is spared counts in the mean all the same: the others take some more meanwhile.
+        rested = [w for w in free if w not in self._spared] or loads.keys() - self._spared or free
+        return max(rested, key=lambda worker: weight(room, worker))
 
     def surplus(self) -> list[tuple[RoomCode, WorkerId]]:
         """Say which rooms should move where, so that no worker has more than one above another.

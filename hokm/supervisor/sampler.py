@@ -2,45 +2,77 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
 import psutil
 from msgspec import Struct
 
+KEPT: Final = 64  # looks: a minute, which is the longest that is asked about
+_JITTER: Final = 0.9  # of the time asked about: looks are a second apart, more or less
+
 
 class Usage(Struct, frozen=True):
-    """What one process uses.
+    """What one process uses; None where that is not known.
 
     Attributes:
-        cpu: Part of one core since the last look, 0 to 1.
+        cpu: Part of one core, 0 to 1 and a little more.
         memory: Resident bytes.
     """
 
-    cpu: float = 0.0
+    cpu: float | None = None
+    memory: int | None = None
+
+
+@dataclass(slots=True)
+class _Seen:
+    process: psutil.Process
     memory: int = 0
+    looks: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
 
 class Sampler:
-    """Looks at processes again and again."""
+    """Looks at processes again and again; missing is missing, never zero."""
 
-    def __init__(self) -> None:
-        self._processes: dict[int, psutil.Process] = {}
+    def __init__(self, now: Callable[[], float]) -> None:
+        """Make one that has seen nothing.
 
-    def look(self, pid: int) -> Usage:
-        """Return what *pid* uses; nothing at the first look, and when it is gone."""
+        Args:
+            now: Seconds of a clock that never goes back.
+        """
+        self._now = now
+        self._seen: dict[int, _Seen] = {}
+
+    def look(self, pid: int) -> None:
+        """See what *pid* uses; to be called about once a second."""
         try:
-            process = self._processes.get(pid)
-            if process is None:
-                process = self._processes[pid] = psutil.Process(pid)
-            with process.oneshot():
-                return Usage(process.cpu_percent() / 100, process.memory_info().rss)
+            seen = self._seen.get(pid)
+            if seen is None:
+                seen = self._seen[pid] = _Seen(psutil.Process(pid))
+            with seen.process.oneshot():
+                times = seen.process.cpu_times()
+                seen.memory = seen.process.memory_info().rss
+            seen.looks.append((self._now(), times.user + times.system))
         except psutil.Error:
             self.forget(pid)
+
+    def usage(self, pid: int | None, seconds: float) -> Usage:
+        """Return what *pid* used in the last *seconds*, as far as the looks go back."""
+        seen = None if pid is None else self._seen.get(pid)
+        if seen is None:
             return Usage()
+        end, spent = seen.looks[-1]
+        cpu = None
+        for at, before in islice(reversed(seen.looks), 1, None):
+            if end > at:
+                cpu = (spent - before) / (end - at)
+            if end - at >= _JITTER * seconds:
+                break
+        return Usage(cpu, seen.memory)
 
     def forget(self, pid: int) -> None:
         """Look at *pid* no more."""
-        self._processes.pop(pid, None)
-
-
-def memory_limit() -> int:
-    """Return how many bytes the machine has."""
-    return int(psutil.virtual_memory().total)
+        self._seen.pop(pid, None)

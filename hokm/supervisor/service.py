@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from random import SystemRandom
@@ -20,6 +21,7 @@ from hokm import wire
 from hokm.config import Settings
 from hokm.control import messages as m
 from hokm.control.ledger import Ledger
+from hokm.limits import Overloaded
 from hokm.metrics import Metrics
 from hokm.proxies import Proxies
 from hokm.store.address import Address
@@ -33,9 +35,11 @@ from hokm.supervisor.lives import Lives
 from hokm.supervisor.operations import Operations
 from hokm.supervisor.placement import WorkerId
 from hokm.supervisor.pool import Pool
+from hokm.supervisor.readings import Readings
+from hokm.supervisor.relief import Relief
 from hokm.supervisor.routing import Routing
-from hokm.supervisor.sampler import Sampler, Usage, memory_limit
-from hokm.supervisor.status import ScalingStatus, Status, StoreStatus, WorkerStatus
+from hokm.supervisor.scaler import Scaler
+from hokm.supervisor.status import Status, StoreStatus, WorkerStatus
 from hokm.supervisor.succession import Heritage
 from hokm.supervisor.systemd import ServiceManager
 from hokm.supervisor.tables import Tables
@@ -91,11 +95,8 @@ class Supervisor(Service):
         self._give_up = give_up
         self._heritage = heritage
         self._manager = manager
-        self._sampler = Sampler()
-        self._usage: dict[int, Usage] = {}
-        self._memory = memory_limit()
         self._began = reactor.seconds()
-        self._tending: LoopingCall | None = None
+        self._loops: list[LoopingCall] = []
         self._embedded = store if isinstance(store, EmbeddedServer) else None
         where = store.address if isinstance(store, EmbeddedServer) else store
         self.store = RedisStore(
@@ -155,6 +156,24 @@ class Supervisor(Service):
             metrics=metrics,
             stop_seconds=settings.stop_seconds,
         )
+        self.readings = Readings(clock=reactor, pool=self.pool, tables=self.tables, metrics=metrics)
+        self.scaler = Scaler(
+            scaling=settings.scaling,
+            pool=self.pool,
+            readings=self.readings,
+            operations=self.operations,
+            metrics=metrics,
+            on_full=lambda decision: None,
+            now=time.time,
+        )
+        self.relief = Relief(
+            clock=reactor,
+            scaling=settings.scaling,
+            pool=self.pool,
+            routing=self.routing,
+            readings=self.readings,
+            operations=self.operations,
+        )
 
     def _configuration(self, worker: WorkerId) -> m.Configure:
         return m.Configure(worker=worker, store=self._where, settings=self._told)
@@ -180,7 +199,11 @@ class Supervisor(Service):
             self.lives.bring_back(self._heritage)
         self.pool.mind()
         self.listener.start()
-        self._tending = every(self._reactor, _TEND_SECONDS, self._tend, "housekeeping")
+        interval = self._settings.scaling.interval_s
+        self._loops = [
+            every(self._reactor, _TEND_SECONDS, self._tend, "housekeeping"),
+            every(self._reactor, interval, self.scaler.look, "scaling"),
+        ]
         if self._manager is not None:
             self._manager.ready(f"players are welcome on port {self.listener.port}")
         _log.info(
@@ -210,8 +233,8 @@ class Supervisor(Service):
 
     async def _stop(self) -> None:
         _log.info("stopping")
-        if self._tending is not None:
-            self._tending.stop()
+        for loop in self._loops:
+            loop.stop()
         keeper = self._manager if self._settings.descriptor_store else None
         if self._manager is not None:
             self._manager.stopping()
@@ -242,16 +265,7 @@ class Supervisor(Service):
 
     def on_lost(self, worker: Worker, pid: int | None) -> None:
         """Do without a worker."""
-        if pid is not None:
-            self.metrics.forget(pid)
-            self._sampler.forget(pid)
-        if self._usage.pop(worker.id, None) is not None:
-            for gauge in (
-                self.metrics.cpu_usage,
-                self.metrics.memory_usage,
-                self.metrics.error_rate,
-            ):
-                gauge.remove(worker.id)
+        self.readings.forget(worker, pid)
         if self.running and not worker.expected:
             self.metrics.worker_restarts.inc()
         self.routing.on_lost(worker)
@@ -282,7 +296,14 @@ class Supervisor(Service):
         return self.metrics.render()
 
     async def create(self, options: wire.TableOptions) -> wire.RoomCreated:
-        """Make a table; its link is complete where the settings say how players find us."""
+        """Make a table; its link is complete where the settings say how players find us.
+
+        Raises:
+            Overloaded: See there.
+            StoreAway: The store cannot be reached.
+        """
+        if self.scaler.overloaded:
+            raise Overloaded
         made = await self.tables.create(options)
         base = (self._settings.public_url or "").rstrip("/")
         return msgspec.structs.replace(made, url=base + made.url)
@@ -301,7 +322,7 @@ class Supervisor(Service):
             workers=workers,
             rooms=sum(worker.rooms for worker in workers),
             connections=sum(worker.connections for worker in workers),
-            scaling=ScalingStatus(target=self.pool.target),
+            scaling=self.scaler.status(),
             store=StoreStatus(
                 up=self.store.up,
                 kind="embedded" if self._embedded else "shared",
@@ -314,15 +335,15 @@ class Supervisor(Service):
 
     def _worker_status(self, worker: Worker) -> WorkerStatus:
         stats = worker.stats
-        usage = self._usage.get(worker.id, Usage())
+        usage = self.readings.usage(worker)
         return WorkerStatus(
             id=worker.id,
             pid=worker.pid,
             state=worker.state,
             rooms=stats.rooms if stats else 0,
             connections=stats.connections if stats else 0,
-            cpu=round(usage.cpu, 3),
-            memory=usage.memory,
+            cpu=round(usage.cpu or 0.0, 3),
+            memory=usage.memory or 0,
             loop_lag_ms=round(stats.loop_lag_ms, 1) if stats else 0.0,
         )
 
@@ -334,14 +355,8 @@ class Supervisor(Service):
         if self._manager is not None and self._manager.watchdog_seconds is not None:
             self._manager.watchdog()
         run(self._ask_store(), "asking for the store")
-        metrics = self.metrics
-        metrics.workers.set(len(self.pool.ready))
-        for worker in self.pool.active:
-            usage = self._sampler.look(worker.pid) if worker.pid is not None else Usage()
-            self._usage[worker.id] = usage
-            metrics.cpu_usage.labels(worker.id).set(usage.cpu)
-            metrics.memory_usage.labels(worker.id).set(usage.memory / self._memory)
-            metrics.error_rate.labels(worker.id).set(worker.stats.error_rate if worker.stats else 0)
+        self.readings.look()
+        self.relief.look()
 
     async def _ask_store(self) -> None:
         """See whether the store answers; its being away is no failure of this program."""

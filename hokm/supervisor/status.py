@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from hokm.jobs import JobStatus
+from hokm.scaling import Standing
 
 
 class WorkerStatus(Struct, frozen=True):
@@ -14,8 +15,8 @@ class WorkerStatus(Struct, frozen=True):
 
     Attributes:
         pid: None while it has no process.
-        cpu: Part of one core, 0 to 1.
-        memory: Resident bytes.
+        cpu: Part of one core, 0 to 1; 0 where it is not known yet.
+        memory: Resident bytes; 0 where they are not known yet.
         loop_lag_ms: 99th percentile of the last 30 s.
     """
 
@@ -29,12 +30,47 @@ class WorkerStatus(Struct, frozen=True):
     loop_lag_ms: float
 
 
+class DecisionStatus(Struct, frozen=True):
+    """A decision that changed something.
+
+    Attributes:
+        at: Time, UTC, as ISO 8601 has it.
+        before: How many workers there were to be.
+        target: How many from then on.
+        overloaded, more_instances, reasons: See `hokm.scaling.Decision`.
+    """
+
+    at: str
+    before: int
+    target: int
+    overloaded: bool
+    more_instances: bool
+    reasons: tuple[str, ...]
+
+
 class ScalingStatus(Struct, frozen=True):
-    """How many workers there should be, why, and what changed last."""
+    """How many workers there should be, why, and what changed last.
+
+    Attributes:
+        last: The last change of the number, in words.
+        min_workers, max_workers: Bounds, an operator's wish taken in.
+        wanted: How many the rules ask for, bounds left aside.
+        overloaded: New rooms are refused.
+        more_instances: Another instance is wanted.
+        rules: How near each rule is to firing.
+        decisions: The latest that changed something, the newest last.
+    """
 
     target: int
     reasons: tuple[str, ...] = ()
     last: str | None = None
+    min_workers: int = 1
+    max_workers: int = 1
+    wanted: int = 0
+    overloaded: bool = False
+    more_instances: bool = False
+    rules: tuple[Standing, ...] = ()
+    decisions: tuple[DecisionStatus, ...] = ()
 
 
 class StoreStatus(Struct, frozen=True):

@@ -22,7 +22,11 @@ class NoCode(Exception):
 
 
 class Tables:
-    """Makes tables, and reads their histories."""
+    """Makes tables, and reads their histories.
+
+    Attributes:
+        created: How many it has made.
+    """
 
     def __init__(self, *, store: Store, chance: Chance, metrics: Metrics) -> None:
         """Make the tables' front desk.
@@ -30,6 +34,7 @@ class Tables:
         Args:
             chance: The operating system's randomness.
         """
+        self.created = 0
         self._store = store
         self._chance = chance
         self._metrics = metrics
@@ -46,6 +51,7 @@ class Tables:
             code = self._code()
             room = open_room(code, options, token, root)
             if await self._store.create(code, freeze(room)):
+                self.created += 1
                 self._metrics.games_created.inc()
                 return wire.RoomCreated(code, f"/?room_code={code}", token, room.commitment())
         raise NoCode("no free room code")

@@ -19,7 +19,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from hokm import wire
 from hokm.config import WebSettings
-from hokm.limits import Buckets
+from hokm.limits import Buckets, Overloaded
 from hokm.pages import HEADERS, Page, read_pages
 from hokm.store.store import StoreAway
 from hokm.tasks import run
@@ -28,6 +28,7 @@ _log = Logger()
 
 MAX_BODY: Final = 4096  # bytes; the largest legal body, with all options, has 500
 REQUEST_SECONDS: Final = 10.0  # for the rest of a request whose head is here
+RETRY_SECONDS: Final = 60  # an overload lasts a minute at least
 _HISTORY: Final = re.compile(rb"/api/rooms/([0-9A-Za-z]{1,32})/history")
 _ERRORS: Final = {
     400: "bad_message",
@@ -44,7 +45,7 @@ class Tables(Protocol):
     """What the site asks for."""
 
     async def create(self, options: wire.TableOptions) -> wire.RoomCreated:
-        """Make a table; fails with `StoreAway`."""
+        """Make a table; fails with `StoreAway`, and with `Overloaded`."""
 
     async def history(self, code: str) -> wire.History | None:
         """Return a table's finished hands, None without such a table; fails with `StoreAway`."""
@@ -58,11 +59,13 @@ class Refused(Exception):
 
     Attributes:
         status: HTTP status.
+        code: The answer's word for it.
     """
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, code: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code or _ERRORS[status]
 
 
 class PublicSite:
@@ -149,6 +152,10 @@ class _Root(Resource):
             request.setHeader("Retry-After", "2")
             away = Refused(503, "the store does not answer; try again")
             status, kind, body = 503, "application/json", _error(away)
+        except Overloaded:
+            request.setHeader("Retry-After", str(RETRY_SECONDS))
+            later = Refused(503, wire.ERRORS["try_later"], "try_later")
+            status, kind, body = 503, "application/json", _error(later)
         except Exception:  # noqa: BLE001 - the request must be answered
             _log.failure("an HTTP request failed")
             status, kind = 500, "application/json"
@@ -222,5 +229,4 @@ def _page(request: Any, page: Page) -> tuple[int, str, bytes]:
 
 
 def _error(refusal: Refused) -> bytes:
-    code = _ERRORS[refusal.status]
-    return msgspec.json.encode({"error": {"code": code, "message": str(refusal)}})
+    return msgspec.json.encode({"error": {"code": refusal.code, "message": str(refusal)}})

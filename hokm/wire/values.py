@@ -58,6 +58,7 @@ ERRORS: Final[dict[str, str]] = {
     "seat_taken": "that seat is taken",
     "seats_empty": "four players are needed",
     "stale_id": "a command of that or a later id was answered before",
+    "try_later": "the server is full at the moment; games go on, a new table must wait a little",
     "worn_out": "this table has played all the hands that it committed to; make a new one",
     "wrong_phase": "not now",
 }

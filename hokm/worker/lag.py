@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
 INTERVAL_SECONDS: Final = 0.1
 WINDOW: Final = 300  # measurements, 30 s: what the scaling rule on lag looks back on
+RECENT: Final = 40  # measurements, 4 s: what moves of rooms go by
 
 
 class LoopLag:
@@ -29,9 +31,9 @@ class LoopLag:
         """Begin to measure, for as long as the process lives."""
         self._measure_after(self._clock.seconds() + INTERVAL_SECONDS)
 
-    def p99_ms(self) -> float:
-        """Return the 99th percentile of the last measurements in milliseconds; 0 without any."""
-        ranked = sorted(self._recent)
+    def p99_ms(self, last: int = WINDOW) -> float:
+        """Return the 99th percentile of the *last* measurements in milliseconds; 0 without any."""
+        ranked = sorted(islice(reversed(self._recent), last))
         return 1000 * ranked[int(0.99 * (len(ranked) - 1))] if ranked else 0.0
 
     def _measure_after(self, due: float) -> None:

@@ -29,7 +29,7 @@ from hokm.worker.arrivals import Arrivals
 from hokm.worker.departures import Departures
 from hokm.worker.doorway import Doorway
 from hokm.worker.host import Host
-from hokm.worker.lag import LoopLag
+from hokm.worker.lag import RECENT, LoopLag
 
 _log = Logger()
 
@@ -213,6 +213,7 @@ class WorkerProcess:
                 players=census.players,
                 active_games=census.matches,
                 loop_lag_ms=self._lag.p99_ms(),
+                recent_lag_ms=self._lag.p99_ms(RECENT),
                 error_rate=self._host.errors.turn(),
             )
         )

@@ -1,0 +1,113 @@
+"""What is known of the workers' load and the machine's: for the rules, the moves and the status."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any, Final
+
+from hokm.metrics import Metrics
+from hokm.scaling import Reading, WorkerReading
+from hokm.supervisor.machine import Machine
+from hokm.supervisor.pool import Pool
+from hokm.supervisor.sampler import Sampler, Usage
+from hokm.supervisor.tables import Tables
+from hokm.supervisor.worker import Worker
+
+RECENT_S: Final = 4.0  # what moves of rooms go by: a move shows its effect after as long
+MATCHES: Final = 10  # fewer say nothing about a match's length
+MATCH_LOOKS: Final = 30  # that the length is taken from ...
+MATCH_LOOK_S: Final = 60.0  # ... and how far they are apart: reading all processes' values costs
+
+
+class Readings:
+    """Reads everything; None where something cannot be read.
+
+    Attributes:
+        machine: What the workers run on.
+    """
+
+    def __init__(self, *, clock: Any, pool: Pool, tables: Tables, metrics: Metrics) -> None:
+        """Make one that has read nothing."""
+        self.machine = Machine(now=time.monotonic)
+        self._clock = clock
+        self._pool = pool
+        self._tables = tables
+        self._metrics = metrics
+        self._sampler = Sampler(time.monotonic)
+        self._matches: deque[tuple[int, float]] = deque(maxlen=MATCH_LOOKS)
+        self._matches_at: float | None = None
+
+    # --- once a second --------------------------------------------------------------------
+
+    def look(self) -> None:
+        """See what each worker uses, and show it."""
+        metrics = self._metrics
+        metrics.workers.set(len(self._pool.ready))
+        for worker in self._pool.active:
+            if worker.pid is not None:
+                self._sampler.look(worker.pid)
+            usage = self.usage(worker)
+            if usage.cpu is not None:
+                metrics.cpu_usage.labels(worker.id).set(usage.cpu)
+            if usage.memory is not None:
+                part = usage.memory / self.machine.memory
+                metrics.memory_usage.labels(worker.id).set(part)
+            if worker.stats is not None:
+                metrics.error_rate.labels(worker.id).set(worker.stats.error_rate)
+
+    def usage(self, worker: Worker) -> Usage:
+        """Return what a worker used in the last second."""
+        return self._sampler.usage(worker.pid, 1.0)
+
+    def forget(self, worker: Worker, pid: int | None) -> None:
+        """Hear that a worker is gone."""
+        if pid is not None:
+            self._metrics.forget(pid)
+            self._sampler.forget(pid)
+        self._metrics.forget_worker(worker.id)
+
+    # --- what the rules go by -------------------------------------------------------------
+
+    def take(self, seconds: float) -> Reading:
+        """Read everything, as it was in the last *seconds*."""
+        return Reading(
+            at=self._clock.seconds(),
+            target=self._pool.target,
+            workers=tuple(self._read(worker, seconds) for worker in self._pool.ready),
+            memory_limit=self.machine.memory,
+            memory_used=self.machine.memory_used(),
+            host_cpu=self.machine.cpu(),
+            games_created=self._tables.created,
+            queue_length=0,  # nobody can wait for a table
+            game_minutes=self._game_minutes(),
+        )
+
+    def recent(self) -> tuple[WorkerReading, ...]:
+        """Read the workers that take rooms, as they were in the last few seconds."""
+        return tuple(self._read(w, RECENT_S, recent=True) for w in self._pool.ready)
+
+    def _read(self, worker: Worker, seconds: float, *, recent: bool = False) -> WorkerReading:
+        usage, stats = self._sampler.usage(worker.pid, seconds), worker.stats
+        if stats is None:
+            return WorkerReading(id=worker.id, cpu=usage.cpu, memory=usage.memory)
+        lag = stats.recent_lag_ms if recent else stats.loop_lag_ms
+        return WorkerReading(
+            id=worker.id,
+            cpu=usage.cpu,
+            memory=usage.memory,
+            connections=stats.connections,
+            rooms=stats.rooms,
+            loop_lag_ms=lag,
+        )
+
+    def _game_minutes(self) -> float | None:
+        """Return the mean length of the latest matches; None when there were too few."""
+        now = self._clock.seconds()
+        if self._matches_at is None or abs(now - self._matches_at) >= MATCH_LOOK_S:
+            self._matches_at = now
+            self._matches.append(self._metrics.matches())
+        (first, began), (last, ended) = self._matches[0], self._matches[-1]
+        if last - first < MATCHES:
+            return None
+        return (ended - began) / (last - first) / 60

@@ -1,0 +1,118 @@
+"""Rooms move off workers that have too much to do; those that lag are spared new ones.
+
+Which rooms go where says `hokm.scaling.choose_moves`; here it is asked once a second, and what it
+says is done the one way rooms move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from twisted.logger import Logger
+
+from hokm.scaling import Load, RoomCost, RoomMove, Scaling, choose_moves, load_of
+from hokm.supervisor.operations import Operations
+from hokm.supervisor.placement import RoomCode, WorkerId, weight
+from hokm.supervisor.pool import Pool
+from hokm.supervisor.readings import Readings
+from hokm.supervisor.routing import Routing
+from hokm.tasks import run
+
+_log = Logger()
+
+MOST: Final = 20  # rooms at once, and as many a second
+REST_S: Final = 30.0  # a room that has moved stays where it is for so long
+
+
+class Relief:
+    """Looks for hot workers, and moves rooms off them.
+
+    Attributes:
+        scaling: What a worker may have.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Any,
+        scaling: Scaling,
+        pool: Pool,
+        routing: Routing,
+        readings: Readings,
+        operations: Operations,
+    ) -> None:
+        """Make one that has moved nothing."""
+        self.scaling = scaling
+        self._clock = clock
+        self._pool = pool
+        self._connections = routing.connections
+        self._placement = routing.placement
+        self._moves = routing.moves
+        self._readings = readings
+        self._operations = operations
+        self._moved: dict[RoomCode, float] = {}
+        self._moving = False
+        self._givers: frozenset[int] = frozenset()  # that the log has told of
+
+    def look(self) -> None:
+        """Spare those that lag, and begin to move what is too much; once a second."""
+        loads = self._loads()
+        self._placement.spare([WorkerId(load.worker) for load in loads if load.lags])
+        hot = [load for load in loads if load.heat > 1 or load.lags]
+        if not hot:
+            self._givers = frozenset()
+        elif len(loads) > 1 and not self._moving:
+            moves = choose_moves(
+                loads,
+                self._rooms(),
+                tolerance=self.scaling.tolerance,
+                most=MOST,
+                affinity=lambda room, worker: weight(RoomCode(room), WorkerId(worker)),
+            )
+            if moves:
+                self._tell(moves, loads)
+                self._moving = True
+                run(self._move(moves), "moving rooms off busy workers")
+
+    def _loads(self) -> list[Load]:
+        limit = self._readings.machine.memory
+        found = (load_of(one, self.scaling, limit) for one in self._readings.recent())
+        return [load for load in found if load is not None]
+
+    def _rooms(self) -> list[RoomCost]:
+        """Return the rooms that may move: neither on the move, nor just moved."""
+        since = self._clock.seconds() - REST_S
+        self._moved = {room: at for room, at in self._moved.items() if at > since}
+        return [
+            RoomCost(room, worker.id, len(self._connections.of_room(room)))
+            for worker in self._pool.ready
+            for room in self._placement.rooms_of(worker.id)
+            if room not in self._moves and room not in self._moved
+        ]
+
+    async def _move(self, moves: Sequence[RoomMove]) -> None:
+        def moved(room: RoomCode) -> None:
+            self._moved[room] = self._clock.seconds()
+
+        wanted = [(RoomCode(move.room), WorkerId(move.target)) for move in moves]
+        try:
+            await self._operations.move_all(wanted, moved)
+        finally:
+            self._moving = False
+
+    def _tell(self, moves: Sequence[RoomMove], loads: Sequence[Load]) -> None:
+        """Log which workers give rooms, where those are not the same as before."""
+        givers = frozenset(move.source for move in moves)
+        if givers <= self._givers:
+            return
+        self._givers |= givers
+        for load in loads:
+            if load.worker in givers:
+                _log.info(
+                    "worker {id} has too much to do, and gives rooms away: {heat:.0%} of what the"
+                    " rules allow{lag}",
+                    id=load.worker,
+                    heat=load.heat,
+                    lag=", and it lags" if load.lags else "",
+                )

@@ -1,0 +1,183 @@
+"""Looks at the load, has the rules decide, and does what they say; it remembers why.
+
+The invariant: the number of workers changes through `Operations` only, one change at a time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from twisted.logger import Logger
+
+from hokm.jobs import JobStatus, Refused
+from hokm.metrics import Metrics
+from hokm.scaling import Decision, Scaling, decide, measure, remember
+from hokm.scaling.sample import History
+from hokm.supervisor.operations import Operations
+from hokm.supervisor.pool import Pool
+from hokm.supervisor.readings import Readings
+from hokm.supervisor.status import DecisionStatus, ScalingStatus
+
+_log = Logger()
+
+KEPT: Final = 50  # decisions that changed something
+BY_OPERATOR: Final = "an operator has asked for that"
+
+
+class Scaler:
+    """Scales the workers.
+
+    Attributes:
+        scaling: Rules and bounds; an operator's wish extends the bounds.
+        overloaded: Whether new rooms are to be refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        scaling: Scaling,
+        pool: Pool,
+        readings: Readings,
+        operations: Operations,
+        metrics: Metrics,
+        on_full: Callable[[Decision], object],
+        now: Callable[[], float],
+    ) -> None:
+        """Make one that has decided nothing.
+
+        Args:
+            on_full: Is told when another instance begins to be wanted.
+            now: Seconds since 1970, for people.
+        """
+        self.scaling = scaling
+        self.overloaded = False
+        self._pool = pool
+        self._readings = readings
+        self._operations = operations
+        self._metrics = metrics
+        self._on_full = on_full
+        self._now = now
+        self._history: History = ()
+        self._decision: Decision | None = None
+        self._known = scaling.min_workers  # the target, as far as we have had to do with it
+        self._log: deque[DecisionStatus] = deque(maxlen=KEPT)
+
+    def look(self) -> None:
+        """Look at the load and act; every `scaling.interval_s`."""
+        self._mind_operator()
+        scaling = self.scaling
+        reading = self._readings.take(scaling.interval_s)
+        sample = measure(reading, self._history, scaling)
+        self._history = remember(self._history, sample, scaling.horizon_s())
+        decision = decide(scaling, self._history, reading.at)
+        before, self._decision = self._decision, decision
+        self.overloaded = decision.overloaded
+        self._show(decision)
+        changes = self._scale(decision)
+        if changes or _differs(before, decision):
+            target = decision.target if changes else reading.target
+            self._note(reading.target, target, decision, decision.reasons)
+        if decision.more_instances and not (before and before.more_instances):
+            self._on_full(decision)
+
+    def _mind_operator(self) -> None:
+        """Let an operator's number of workers stand: the bounds follow it.
+
+        So does the number that an earlier life of the program has left.
+        """
+        if self._operations.busy:
+            return
+        before, target = self._known, self._pool.target
+        if target == before:
+            return
+        self._known = target
+        self.scaling = bounds_with(self.scaling, target)
+        if self._history:
+            self._note(before, target, self._decision, (BY_OPERATOR,))
+
+    def _scale(self, decision: Decision) -> bool:
+        """Bring the workers to the number decided; False if there is nothing to do, or not now."""
+        if decision.target == self._pool.target or self._operations.busy:
+            return False
+        try:
+            job = self._operations.scale(decision.target, "by the rules")
+        except Refused as refused:
+            _log.error("the workers cannot be scaled: {why}", why=refused)
+            return False
+        job.finished.addCallback(self._scaled)
+        return True
+
+    def _scaled(self, status: JobStatus) -> JobStatus:
+        """Hear that our own change has ended, as it was meant or not."""
+        self._known = self._pool.target
+        return status
+
+    def _note(
+        self, before: int, target: int, decision: Decision | None, reasons: tuple[str, ...]
+    ) -> None:
+        """Remember a decision, and log it."""
+        entry = DecisionStatus(
+            at=datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="seconds"),
+            before=before,
+            target=target,
+            overloaded=decision is not None and decision.overloaded,
+            more_instances=decision is not None and decision.more_instances,
+            reasons=reasons,
+        )
+        self._log.append(entry)
+        _log.info(
+            "{workers}: {reasons}",
+            workers=f"{before} to {target} workers" if before != target else f"{target} workers",
+            reasons="; ".join(reasons),
+        )
+
+    def _show(self, decision: Decision) -> None:
+        metrics = self._metrics
+        metrics.workers_wanted.set(decision.wanted)
+        metrics.instances_wanted.set(decision.more_instances)
+        metrics.overloaded.set(decision.overloaded)
+        for standing in decision.rules:
+            level = float("nan") if standing.level is None else standing.level
+            metrics.scaling_rule_level.labels(standing.rule).set(level)
+
+    def status(self) -> ScalingStatus:
+        """Say how many workers there shall be, and why."""
+        decision = self._decision
+        changes = [entry for entry in self._log if entry.before != entry.target]
+        return ScalingStatus(
+            target=self._pool.target,
+            reasons=() if decision is None else decision.reasons,
+            last=_in_words(changes[-1]) if changes else None,
+            min_workers=self.scaling.min_workers,
+            max_workers=self.scaling.max_workers,
+            wanted=self._pool.target if decision is None else decision.wanted,
+            overloaded=self.overloaded,
+            more_instances=decision is not None and decision.more_instances,
+            rules=() if decision is None else decision.rules,
+            decisions=tuple(self._log),
+        )
+
+
+def bounds_with(scaling: Scaling, workers: int) -> Scaling:
+    """Make the bounds hold *workers*; a fixed number becomes that one."""
+    low, high = scaling.min_workers, scaling.max_workers
+    if low == high:
+        low = high = workers
+    return msgspec.structs.replace(
+        scaling, min_workers=min(low, workers), max_workers=max(high, workers)
+    )
+
+
+def _differs(before: Decision | None, now: Decision) -> bool:
+    """Say whether something but the number of workers has changed."""
+    if before is None:
+        return now.overloaded or now.more_instances
+    return (before.overloaded, before.more_instances) != (now.overloaded, now.more_instances)
+
+
+def _in_words(entry: DecisionStatus) -> str:
+    return f"{entry.at}: {entry.before} to {entry.target} workers: {'; '.join(entry.reasons)}"
