@@ -6,6 +6,7 @@ import atexit
 import math
 import os
 import resource
+import signal
 import socket
 import sys
 import time
@@ -17,7 +18,7 @@ from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import IService, IServiceCollection, MultiService
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IStreamServerEndpoint
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 from zope.interface import implementer
@@ -35,6 +36,8 @@ from hokm.supervisor.service import Supervisor
 from hokm.supervisor.succession import Heritage
 from hokm.supervisor.systemd import ServiceManager
 from hokm.web.site import PublicSite
+
+_log = Logger()
 
 # Connections that wait to be accepted: all players may come back at once, and who finds no place
 # tries again after a second. The kernel caps it (net.core.somaxconn, 4096 by default).
@@ -69,11 +72,17 @@ class Options(usage.Options):
     def postOptions(self) -> None:
         """Find and check all settings."""
         try:
-            self.settings = config.load(
-                self, os.environ, lambda path: Path(path).read_bytes(), cpus()
-            )
+            self.settings = self.load()
         except BadSetting as error:
             give_up(error)
+
+    def load(self) -> Settings:
+        """Find and check all settings, as they are now.
+
+        Raises:
+            BadSetting: See there.
+        """
+        return config.load(self, os.environ, lambda path: Path(path).read_bytes(), cpus())
 
 
 def cpus() -> int:
@@ -157,6 +166,9 @@ def makeService(options: Options, worker: str = "hokm.worker") -> IService:
     )
     server = Server(settings)
     supervisor.setServiceParent(server)
+    if options.get("config") or os.environ.get("HOKM_CONFIG"):
+        loop: Any = reactor
+        signal.signal(signal.SIGHUP, lambda *_: loop.callFromThread(_reload, options, supervisor))
     # Beside the supervisor, so that probes are answered while it starts and while it stops.
     StreamServerEndpointService(AdoptedPort(reactor, operators), site).setServiceParent(server)
     return server
@@ -176,6 +188,17 @@ class AdoptedPort:
             return succeed(
                 self._reactor.adoptStreamPort(sock.fileno(), sock.family, protocolFactory)
             )
+
+
+def _reload(options: Options, supervisor: Supervisor) -> None:
+    """Read the settings anew; of them the scaling's are used from now on."""
+    try:
+        scaling = options.load().scaling
+    except BadSetting as error:
+        _log.error("the settings stay as they were: {error}", error=error)
+    else:
+        supervisor.scaler.reload(scaling)
+        _log.info("the rules of scaling are read anew")
 
 
 def _end(reactor: Any, reason: str) -> None:

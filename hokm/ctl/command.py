@@ -96,6 +96,11 @@ def _parser() -> ArgumentParser:
     )
     scale.add_argument("workers", metavar="N", type=_count(1), help="how many there shall be")
     verb("upgrade", "restart the supervisor in place, with the installed code; replace follows")
+    add(
+        "explain",
+        "say why there are as many workers as there are, and what the rules see",
+        _explain,
+    )
     add("jobs", "show what is under way and what was done", _jobs)
     return parser
 
@@ -162,6 +167,12 @@ def _token(file: str | None) -> str | None:
 def _status(server: Server, given: Namespace) -> int:
     status = server.get("/api/status")
     _write(given, status, lambda: text.status(status, server.get("/api/jobs")))
+    return 0
+
+
+def _explain(server: Server, given: Namespace) -> int:
+    scaling = server.get("/api/status")["scaling"]
+    _write(given, scaling, lambda: text.explanation(scaling))
     return 0
 
 

@@ -7,7 +7,10 @@ from typing import Any, Final
 
 _WORKERS: Final = ("worker", "pid", "state", "rooms", "connections", "cpu", "memory MiB", "lag ms")
 _JOBS: Final = ("job", "what", "state", "done", "of", "seconds", "note")
-_WORDS: Final = frozenset(("state", "what", "note"))  # columns that are no numbers
+_RULES: Final = ("rule", "metric", "value", "threshold", "near", "held s", "of", "state")
+_WORDS: Final = frozenset(
+    ("state", "what", "note", "rule", "metric", "threshold")
+)  # columns that are no numbers
 _BAR: Final = 24  # characters
 
 
@@ -40,6 +43,40 @@ def status(status: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> str:
     head = f"hokm {status['version']} on {status['instance']}, up {_duration(status['uptime_s'])}"
     lines = [f"{name:8} {fact}" for name, fact in facts]
     return "\n".join([head, "", *_table(_WORKERS, workers), "", *lines])
+
+
+def explanation(scaling: Mapping[str, Any]) -> str:
+    """Write why there are as many workers as there are."""
+    low, high = scaling["min_workers"], scaling["max_workers"]
+    allowed = f"{low} to {high} are allowed" if low != high else "that number is fixed"
+    lines = [f"{scaling['target']} workers are wanted; {allowed}"]
+    lines += [f"  {reason}" for reason in scaling["reasons"]]
+    if scaling["overloaded"]:
+        lines.append("overloaded: new tables are refused")
+    if scaling["more_instances"]:
+        lines.append("another instance is wanted")
+    rules = [
+        (
+            rule["rule"],
+            rule["metric"],
+            "-" if rule["value"] is None else f"{rule['value']:.1f}",
+            f"{rule['direction']} {rule['threshold']:g}",
+            "-" if rule["level"] is None else f"{rule['level']:.0%}",
+            f"{rule['held_s']:.0f}",
+            f"{rule['duration_s']:g}",
+            rule["state"] + (f" {rule['cooling_s']:.0f} s" if rule["state"] == "cooling" else ""),
+        )
+        for rule in scaling["rules"]
+    ]
+    lines += ["", *_table(_RULES, rules), "", "what has changed, the latest last:"]
+    lines += [_decision(decision) for decision in scaling["decisions"]] or ["  nothing yet"]
+    return "\n".join(lines)
+
+
+def _decision(decision: Mapping[str, Any]) -> str:
+    before, target = decision["before"], decision["target"]
+    change = f"{before} to {target} workers" if before != target else f"{target} workers"
+    return f"  {decision['at']}  {change}: {'; '.join(decision['reasons'])}"
 
 
 def jobs(jobs: Sequence[Mapping[str, Any]]) -> str:

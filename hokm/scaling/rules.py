@@ -123,6 +123,10 @@ class Scaling(Struct, frozen=True, kw_only=True):
             "lag of most workers above which new rooms are refused, at `max_workers`", "ms", gt=0
         ),
     ] = 250.0
+    instance_command: Annotated[
+        tuple[str, ...],
+        _about("run, with its arguments, when another instance begins to be wanted"),
+    ] = ()
     rule: tuple[Rule, ...] = DEFAULTS
 
     def horizon_s(self) -> float:

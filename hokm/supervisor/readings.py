@@ -11,6 +11,7 @@ from hokm.scaling import Reading, WorkerReading
 from hokm.supervisor.machine import Machine
 from hokm.supervisor.pool import Pool
 from hokm.supervisor.sampler import Sampler, Usage
+from hokm.supervisor.status import WorkerStatus
 from hokm.supervisor.tables import Tables
 from hokm.supervisor.worker import Worker
 
@@ -47,7 +48,7 @@ class Readings:
         for worker in self._pool.active:
             if worker.pid is not None:
                 self._sampler.look(worker.pid)
-            usage = self.usage(worker)
+            usage = self._usage(worker)
             if usage.cpu is not None:
                 metrics.cpu_usage.labels(worker.id).set(usage.cpu)
             if usage.memory is not None:
@@ -56,9 +57,23 @@ class Readings:
             if worker.stats is not None:
                 metrics.error_rate.labels(worker.id).set(worker.stats.error_rate)
 
-    def usage(self, worker: Worker) -> Usage:
+    def _usage(self, worker: Worker) -> Usage:
         """Return what a worker used in the last second."""
         return self._sampler.usage(worker.pid, 1.0)
+
+    def status(self, worker: Worker) -> WorkerStatus:
+        """Say how a worker is."""
+        stats, usage = worker.stats, self._usage(worker)
+        return WorkerStatus(
+            id=worker.id,
+            pid=worker.pid,
+            state=worker.state,
+            rooms=stats.rooms if stats else 0,
+            connections=stats.connections if stats else 0,
+            cpu=round(usage.cpu or 0.0, 3),
+            memory=usage.memory or 0,
+            loop_lag_ms=round(stats.loop_lag_ms, 1) if stats else 0.0,
+        )
 
     def forget(self, worker: Worker, pid: int | None) -> None:
         """Hear that a worker is gone."""

@@ -6,7 +6,7 @@ says is done the one way rooms move.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -26,24 +26,24 @@ REST_S: Final = 30.0  # a room that has moved stays where it is for so long
 
 
 class Relief:
-    """Looks for hot workers, and moves rooms off them.
-
-    Attributes:
-        scaling: What a worker may have.
-    """
+    """Looks for hot workers, and moves rooms off them."""
 
     def __init__(
         self,
         *,
         clock: Any,
-        scaling: Scaling,
+        scaling: Callable[[], Scaling],
         pool: Pool,
         routing: Routing,
         readings: Readings,
         operations: Operations,
     ) -> None:
-        """Make one that has moved nothing."""
-        self.scaling = scaling
+        """Make one that has moved nothing.
+
+        Args:
+            scaling: Says what a worker may have, as of now.
+        """
+        self._scaling = scaling
         self._clock = clock
         self._pool = pool
         self._connections = routing.connections
@@ -66,7 +66,7 @@ class Relief:
             moves = choose_moves(
                 loads,
                 self._rooms(),
-                tolerance=self.scaling.tolerance,
+                tolerance=self._scaling().tolerance,
                 most=MOST,
                 affinity=lambda room, worker: weight(RoomCode(room), WorkerId(worker)),
             )
@@ -76,8 +76,8 @@ class Relief:
                 run(self._move(moves), "moving rooms off busy workers")
 
     def _loads(self) -> list[Load]:
-        limit = self._readings.machine.memory
-        found = (load_of(one, self.scaling, limit) for one in self._readings.recent())
+        scaling, limit = self._scaling(), self._readings.machine.memory
+        found = (load_of(one, scaling, limit) for one in self._readings.recent())
         return [load for load in found if load is not None]
 
     def _rooms(self) -> list[RoomCost]:

@@ -6,11 +6,12 @@ The invariant: the number of workers changes through `Operations` only, one chan
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from hokm.jobs import JobStatus, Refused
@@ -21,10 +22,11 @@ from hokm.supervisor.operations import Operations
 from hokm.supervisor.pool import Pool
 from hokm.supervisor.readings import Readings
 from hokm.supervisor.status import DecisionStatus, ScalingStatus
+from hokm.tasks import every
 
 _log = Logger()
 
-KEPT: Final = 50  # decisions that changed something
+KEPT: Final = 20  # decisions that changed something
 BY_OPERATOR: Final = "an operator has asked for that"
 
 
@@ -39,20 +41,24 @@ class Scaler:
     def __init__(
         self,
         *,
+        clock: Any,
         scaling: Scaling,
         pool: Pool,
         readings: Readings,
         operations: Operations,
         metrics: Metrics,
-        on_full: Callable[[Decision], object],
+        on_full: Callable[[Sequence[str], Sequence[str]], object],
         now: Callable[[], float],
     ) -> None:
         """Make one that has decided nothing.
 
         Args:
-            on_full: Is told when another instance begins to be wanted.
+            on_full: Is given `instance_command` when another instance begins to be wanted, and
+                why that is.
             now: Seconds since 1970, for people.
         """
+        self._clock = clock
+        self._loop: LoopingCall | None = None
         self.scaling = scaling
         self.overloaded = False
         self._pool = pool
@@ -66,8 +72,26 @@ class Scaler:
         self._known = scaling.min_workers  # the target, as far as we have had to do with it
         self._log: deque[DecisionStatus] = deque(maxlen=KEPT)
 
+    def start(self) -> None:
+        """Begin to look, every `interval_s`."""
+        self._loop = every(self._clock, self.scaling.interval_s, self.look, "scaling")
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._loop is not None:
+            self._loop.stop()
+            self._loop = None
+
+    def reload(self, scaling: Scaling) -> None:
+        """Go by other rules and bounds from now on; an operator's bounds are forgotten."""
+        self.scaling = scaling
+        self._metrics.scaling_rule_level.clear()  # a rule may be gone
+        if self._loop is not None:
+            self.stop()
+            self.start()
+
     def look(self) -> None:
-        """Look at the load and act; every `scaling.interval_s`."""
+        """Look at the load, and act."""
         self._mind_operator()
         scaling = self.scaling
         reading = self._readings.take(scaling.interval_s)
@@ -82,7 +106,7 @@ class Scaler:
             target = decision.target if changes else reading.target
             self._note(reading.target, target, decision, decision.reasons)
         if decision.more_instances and not (before and before.more_instances):
-            self._on_full(decision)
+            self._on_full(scaling.instance_command, decision.reasons)
 
     def _mind_operator(self) -> None:
         """Let an operator's number of workers stand: the bounds follow it.

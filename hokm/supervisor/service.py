@@ -30,6 +30,7 @@ from hokm.store.redis import RedisStore
 from hokm.store.store import StoreAway
 from hokm.supervisor import succession
 from hokm.supervisor.connections import Connections
+from hokm.supervisor.hook import Hook
 from hokm.supervisor.listener import Listener
 from hokm.supervisor.lives import Lives
 from hokm.supervisor.operations import Operations
@@ -39,7 +40,7 @@ from hokm.supervisor.readings import Readings
 from hokm.supervisor.relief import Relief
 from hokm.supervisor.routing import Routing
 from hokm.supervisor.scaler import Scaler
-from hokm.supervisor.status import Status, StoreStatus, WorkerStatus
+from hokm.supervisor.status import Status, StoreStatus
 from hokm.supervisor.succession import Heritage
 from hokm.supervisor.systemd import ServiceManager
 from hokm.supervisor.tables import Tables
@@ -96,7 +97,7 @@ class Supervisor(Service):
         self._heritage = heritage
         self._manager = manager
         self._began = reactor.seconds()
-        self._loops: list[LoopingCall] = []
+        self._tending: LoopingCall | None = None
         self._embedded = store if isinstance(store, EmbeddedServer) else None
         where = store.address if isinstance(store, EmbeddedServer) else store
         self.store = RedisStore(
@@ -158,17 +159,18 @@ class Supervisor(Service):
         )
         self.readings = Readings(clock=reactor, pool=self.pool, tables=self.tables, metrics=metrics)
         self.scaler = Scaler(
+            clock=reactor,
             scaling=settings.scaling,
             pool=self.pool,
             readings=self.readings,
             operations=self.operations,
             metrics=metrics,
-            on_full=lambda decision: None,
+            on_full=Hook(reactor=reactor, environ=environ).call,
             now=time.time,
         )
         self.relief = Relief(
             clock=reactor,
-            scaling=settings.scaling,
+            scaling=lambda: self.scaler.scaling,
             pool=self.pool,
             routing=self.routing,
             readings=self.readings,
@@ -199,11 +201,8 @@ class Supervisor(Service):
             self.lives.bring_back(self._heritage)
         self.pool.mind()
         self.listener.start()
-        interval = self._settings.scaling.interval_s
-        self._loops = [
-            every(self._reactor, _TEND_SECONDS, self._tend, "housekeeping"),
-            every(self._reactor, interval, self.scaler.look, "scaling"),
-        ]
+        self._tending = every(self._reactor, _TEND_SECONDS, self._tend, "housekeeping")
+        self.scaler.start()
         if self._manager is not None:
             self._manager.ready(f"players are welcome on port {self.listener.port}")
         _log.info(
@@ -233,8 +232,9 @@ class Supervisor(Service):
 
     async def _stop(self) -> None:
         _log.info("stopping")
-        for loop in self._loops:
-            loop.stop()
+        if self._tending is not None:
+            self._tending.stop()
+        self.scaler.stop()
         keeper = self._manager if self._settings.descriptor_store else None
         if self._manager is not None:
             self._manager.stopping()
@@ -314,7 +314,7 @@ class Supervisor(Service):
 
     def status(self) -> Status:
         """Return how the instance and its workers are."""
-        workers = tuple(self._worker_status(worker) for worker in self.pool.active)
+        workers = tuple(map(self.readings.status, self.pool.active))
         return Status(
             instance=socket.gethostname(),
             version=version("hokm"),
@@ -331,20 +331,6 @@ class Supervisor(Service):
             spares=len(self.pool.waiting),
             handoff=self.routing.tally.status(),
             jobs=tuple(self.operations.jobs()[-JOBS_SHOWN:]),
-        )
-
-    def _worker_status(self, worker: Worker) -> WorkerStatus:
-        stats = worker.stats
-        usage = self.readings.usage(worker)
-        return WorkerStatus(
-            id=worker.id,
-            pid=worker.pid,
-            state=worker.state,
-            rooms=stats.rooms if stats else 0,
-            connections=stats.connections if stats else 0,
-            cpu=round(usage.cpu or 0.0, 3),
-            memory=usage.memory or 0,
-            loop_lag_ms=round(stats.loop_lag_ms, 1) if stats else 0.0,
         )
 
     # --- now and then ---------------------------------------------------------------------
