@@ -9,7 +9,45 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from hokm.jobs import Failed, Job, Jobs, JobStatus, Refused
-from hokm.supervisor.status import ScalingStatus, StoreStatus, WorkerStatus
+from hokm.scaling import Standing
+from hokm.supervisor.status import DecisionStatus, ScalingStatus, StoreStatus, WorkerStatus
+
+SCALING = ScalingStatus(
+    target=2,
+    reasons=("cpu above 70 %",),
+    min_workers=1,
+    max_workers=4,
+    rules=(
+        Standing(
+            rule="hot",
+            metric="cpu",
+            value=84.2,
+            threshold=70,
+            direction="above",
+            level=1.203,
+            held_s=7,
+            duration_s=120,
+            cooling_s=0,
+            state="holding",
+        ),
+        Standing(
+            rule="idle",
+            metric="cpu",
+            value=None,
+            threshold=20,
+            direction="below",
+            level=None,
+            held_s=0,
+            duration_s=600,
+            cooling_s=31,
+            state="cooling",
+        ),
+    ),
+    decisions=(
+        DecisionStatus("2026-01-02T03:04:05+00:00", 1, 2, False, False, ("hot: cpu 84 %",)),
+        DecisionStatus("2026-01-02T03:05:05+00:00", 2, 2, True, False, ("overloaded",)),
+    ),
+)
 
 
 class Handoff(Struct):
@@ -118,7 +156,7 @@ class FakeInstance:
             workers=(ready, dead),
             rooms=12,
             connections=48,
-            scaling=ScalingStatus(target=2, reasons=("cpu above 70 %",)),
+            scaling=SCALING,
             store=StoreStatus(up=True, kind="embedded", address="unix:/store"),
             spares=1,
             handoff=Handoff(7, {"timeout": 2}, {"p50": 3.1, "p99": 12.0, "max": 20.5}, 4, 0),

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 MAX_WORKERS: Final = 256  # far above the cores of any machine: a typing error, not a wish
 DAY_S: Final = 86_400.0
+LEAST_HORIZON_S: Final = 130.0  # the rate of creations looks back on 120 s, overload on 70 s
 
 
 def _about(help: str, unit: str = "", **limits: Any) -> Meta:
@@ -132,4 +133,4 @@ class Scaling(Struct, frozen=True, kw_only=True):
     def horizon_s(self) -> float:
         """Return how far back `decide` looks; twice the longest rule, since its clock may stop."""
         longest = [max(2 * rule.duration_s, rule.cooldown_s) for rule in self.rule]
-        return max(self.keep_s, *longest, 0.0) + 2 * self.interval_s
+        return max(self.keep_s, *longest, LEAST_HORIZON_S) + 2 * self.interval_s

@@ -118,6 +118,30 @@ async def test_status(admin: Admin) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_explain(admin: Admin) -> None:
+    """It says how many workers there shall be, why, what the rules see, and what has changed."""
+    done = await admin.run("explain")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[:3] == ["2 workers are wanted; 1 to 4 are allowed", "  cpu above 70 %", ""]
+    assert lines[3].split() == [
+        *("rule", "metric", "value", "threshold", "near", "held", "s", "of", "state")
+    ]
+    assert lines[4].split() == ["hot", "cpu", "84.2", "above", "70", "120%", "7", "120", "holding"]
+    assert lines[5].split() == [
+        *("idle", "cpu", "-", "below", "20", "-", "0", "600", "cooling", "31", "s")
+    ]
+    assert lines[6:] == [
+        "",
+        "what has changed, the latest last:",
+        "  2026-01-02T03:04:05+00:00  1 to 2 workers: hot: cpu 84 %",
+        "  2026-01-02T03:05:05+00:00  2 workers: overloaded",
+    ]
+    raw = json.loads((await admin.run("explain", "--json")).stdout)
+    assert raw["rules"][0]["value"] == 84.2
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_verb_is_waited_for(admin: Admin) -> None:
     """Each step is told on stderr while it lasts, the end on stdout."""
     admin.instance.patience = 3

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +14,12 @@ import pytest
 import pytest_twisted
 from twisted.internet import threads
 
+from hokm import wire
+from hokm.scaling import DEFAULTS
 from hokm.tasks import run
 from tests.integration.test_matches import FAST, Table, check_so_far, wait
+from tests.integration.test_sites import ask
 
-QUIET = (
-    "high_cpu_usage high_memory_usage high_player_density high_game_creation_rate hot_worker"
-    " player_queue_length slow_event_loop full_machine_cpu full_machine_memory low_cpu_usage"
-    " low_player_density"
-)
 SCALING = """
 [scaling]
 interval_s = 0.5
@@ -32,18 +32,25 @@ metric = "{metric}"
 {side} = {threshold}
 duration_s = 1
 cooldown_s = 1
+adds = "{adds}"
 """
 
 
-def configuration(directory: Path, *rules: tuple[str, str, str, float]) -> str:
-    """Write a file with these rules, and no default ones; returns its path."""
-    off = [f'[[scaling.rule]]\nname = "{name}"\nenabled = false\n' for name in QUIET.split()]
-    own = [
-        RULE.format(name=name, metric=metric, side=side, threshold=threshold)
-        for name, metric, side, threshold in rules
-    ]
+def configuration(directory: Path, *rules: tuple[Any, ...], **settings: Any) -> str:
+    """Write a file with these rules, and no default ones; returns its path.
+
+    Args:
+        rules: Of each name, metric, side, threshold and what it adds, if that is no worker.
+        settings: More of `[scaling]`.
+    """
+    more = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
+    off = [f'[[scaling.rule]]\nname = "{rule.name}"\nenabled = false\n' for rule in DEFAULTS]
+    own = []
+    for name, metric, side, threshold, *adds in rules:
+        what = adds[0] if adds else "worker"
+        own.append(RULE.format(name=name, metric=metric, side=side, threshold=threshold, adds=what))
     file = directory / "hokm.toml"
-    file.write_text(SCALING + "".join(off) + "".join(own))
+    file.write_text(SCALING + "".join([*more, *off, *own]))
     return str(file)
 
 
@@ -133,3 +140,56 @@ async def test_rooms_leave_a_busy_worker(start_server: Callable[..., Any], tmp_p
     for table in tables:
         table.end()
     assert "worker 1 has too much to do, and gives rooms away" in server.log.read_text()
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_an_overloaded_server_makes_no_tables(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    """With the limit on lag at next to nothing: who comes is told to try later, who plays plays."""
+    server = start_server("--config", configuration(tmp_path, overload_lag_ms=0.001), workers=1)
+    [table] = await seat(server, 1, think_seconds=0.2)
+    run(table.play_on(), "a table")
+    await until(server, lambda s: s["scaling"]["overloaded"])
+    answer = await threads.deferToThread(ask, server.port, "/api/rooms", "POST")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+    assert answer.json == {"error": {"code": "try_later", "message": wire.ERRORS["try_later"]}}
+    played = table.acknowledged
+    while table.acknowledged <= played + 4:
+        await wait(0.05)
+    await check(server, [table])
+    table.end()
+    [decision] = (await threads.deferToThread(server.status))["scaling"]["decisions"]
+    assert decision["overloaded"] and "new rooms are refused" in decision["reasons"][-1]
+
+
+@pytest_twisted.ensureDeferred
+async def test_rules_are_read_anew(start_server: Callable[..., Any], tmp_path: Path) -> None:
+    """At SIGHUP; the first of them has the command run that starts another instance."""
+    told = tmp_path / "told"
+    command = ["/bin/sh", "-c", f'echo "$HOKM_REASONS" > {told}']
+    config = configuration(tmp_path, instance_command=command)
+    server = start_server("--config", config, workers=1)
+
+    def hang_up() -> None:
+        assert server.process is not None
+        server.process.send_signal(signal.SIGHUP)
+
+    assert (await threads.deferToThread(server.status))["scaling"]["rules"] == []
+    configuration(
+        tmp_path,
+        ("some", "host_memory", "above", 0, "instance"),
+        instance_command=command,
+    )
+    hang_up()
+    full = await until(server, lambda s: s["scaling"]["more_instances"])
+    assert [rule["rule"] for rule in full["scaling"]["rules"]] == ["some"]
+    await until(server, lambda s: told.exists() and told.read_text())
+    assert told.read_text().startswith("some: host_memory ")
+    Path(config).write_text("[scaling]\ninterval_s = -1\n")
+    hang_up()
+    await until(server, lambda s: "the settings stay as they were" in server.log.read_text())
+    assert "scaling.interval_s must be" in server.log.read_text()
+    after = await threads.deferToThread(server.status)
+    assert [rule["rule"] for rule in after["scaling"]["rules"]] == ["some"]

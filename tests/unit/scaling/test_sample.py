@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hokm.scaling import METRICS, History, Reading, Sample, WorkerReading, measure, remember
+from hokm.scaling.rules import LEAST_HORIZON_S
 from tests.unit.scaling.samples import sample, scaling
 
 GIGA = 1_000_000_000
@@ -143,7 +144,10 @@ def test_what_is_old_is_forgotten() -> None:
 
 
 def test_the_horizon_reaches_back_far_enough() -> None:
-    """Twice the longest duration: clocks may stand still; and as long as any cooldown."""
+    """Twice the longest duration: clocks may stand still; and as long as any cooldown.
+
+    Without any rule, as far as overload and the rate of creations look back.
+    """
     assert scaling().horizon_s() == 2 * 900 + 10
     assert scaling(keep_s=5000).horizon_s() == 5010
-    assert scaling(rule=(), keep_s=0).horizon_s() == 10
+    assert scaling(rule=(), keep_s=0).horizon_s() == LEAST_HORIZON_S + 10

@@ -55,6 +55,18 @@ def test_a_draining_worker_keeps_its_rooms_and_gets_no_more() -> None:
     assert {placement.worker_for(RoomCode(f"N{n}")) for n in range(20)} == {2}
 
 
+def test_a_spared_worker_gets_rooms_only_where_no_other_takes_any() -> None:
+    """Others take more than the bound meanwhile; a draining one does not count as another."""
+    placement = _with_workers(1, 2)
+    placement.spare([WorkerId(1)])
+    assert {placement.worker_for(RoomCode(f"N{n}")) for n in range(20)} == {2}
+    placement.draining(WorkerId(2))
+    assert placement.worker_for(RoomCode("LAST")) == 1
+    placement.add(WorkerId(2))
+    placement.spare([])
+    assert {placement.worker_for(RoomCode(f"M{n}")) for n in range(20)} == {1, 2}
+
+
 def test_rooms_of_a_lost_worker_go_elsewhere() -> None:
     """The rooms of a removed worker are returned, and placed anew on those that are left."""
     placement = _with_workers(1, 2)

@@ -209,8 +209,11 @@ def test_bounds(low: int, high: int, wish: int, bounds: tuple[int, int]) -> None
 
 
 def test_overload() -> None:
-    """At the most workers, with most of them lagging, new rooms are refused, until it is over."""
-    server = Server(Scaling(min_workers=2, max_workers=2, interval_s=INTERVAL_S, rule=RULES))
+    """At the most workers, with most of them lagging, new rooms are refused, until it is over.
+
+    No rule is needed for that, nor that workers are kept for long.
+    """
+    server = Server(Scaling(min_workers=2, max_workers=2, interval_s=1.0, keep_s=0, rule=()))
     server.lag_ms = 300
     server.wait(10)
     assert not server.scaler.overloaded
