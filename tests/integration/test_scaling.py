@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -193,3 +195,57 @@ async def test_rules_are_read_anew(start_server: Callable[..., Any], tmp_path: P
     assert "scaling.interval_s must be" in server.log.read_text()
     after = await threads.deferToThread(server.status)
     assert [rule["rule"] for rule in after["scaling"]["rules"]] == ["some"]
+
+
+# In each process of the server; burns a core where the file names the process.
+STRESS = """
+import os, threading, time
+
+def burn():
+    while True:
+        try:
+            with open(os.environ["STRESS"]) as file:
+                here = file.read() == str(os.getpid())
+        except OSError:
+            here = False
+        until = time.monotonic() + 0.2
+        while here and time.monotonic() < until:
+            pass
+        time.sleep(0 if here else 0.1)
+
+threading.Thread(target=burn, daemon=True).start()
+"""
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_rooms_leave_a_worker_that_burns_a_core(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    """It is not its rooms that make it busy: all of them go, and the players play on."""
+    (tmp_path / "sitecustomize.py").write_text(STRESS)
+    stress = tmp_path / "stress"
+    server = start_server(
+        "--config",
+        configuration(
+            tmp_path, ("hot", "cpu", "above", 60), ("far", "rooms_per_worker", "above", 99)
+        ),
+        workers=2,
+        PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]),
+        STRESS=str(stress),
+        **FAST,
+    )
+    tables = await seat(server, 6, think_seconds=0.2)
+    for number, table in enumerate(tables):
+        place = {"worker": 1 + number % 2}
+        await threads.deferToThread(server.post, f"/api/rooms/{table.code}/move", place)
+        run(table.play_on(), "a table")
+    before = await until(server, lambda s: [w["rooms"] for w in s["workers"]] == [3, 3])
+    stress.write_text(str(before["workers"][0]["pid"]))
+    await until(server, lambda s: [w["rooms"] for w in s["workers"]] == [0, 6])
+    stress.unlink()
+    cool = await until(server, lambda s: s["workers"][0]["cpu"] < 0.5)
+    assert cool["scaling"]["target"] == 2
+    await check(server, tables)
+    for table in tables:
+        table.end()
