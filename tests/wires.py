@@ -148,7 +148,7 @@ class Server:
         assert b"101 Switching" in self.wire.sent
 
     def connect(self) -> Wire:
-        """Make a protocol on a wire."""
+        """Make a protocol on a wire; each kind of end has its own."""
         raise NotImplementedError
 
     def hear(self, data: bytes) -> None:

@@ -19,7 +19,7 @@ from hokm.proxies import Proxies
 
 # For the answer to a close: Autobahn's timers end on whole seconds, so it has one second at least.
 CLOSE_HANDSHAKE_SECONDS: Final = 2.0
-MAX_BUFFERED: Final = 256 * 1024
+MAX_BUFFERED: Final = 256 * 1024  # bytes that may wait for a peer that does not read
 
 # Autobahn makes colourful texts for debug lines, whether these are logged or not: its settings for
 # each connection, half of the CPU of a handshake (measured 0.83 ms with, 0.41 ms without), and the
