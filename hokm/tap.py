@@ -30,6 +30,7 @@ from hokm.proxies import Proxies
 from hokm.store import address as address_of
 from hokm.store.address import Address
 from hokm.store.embedded import EmbeddedServer, StateDir, StateDirError
+from hokm.store.endpoint import authorities
 from hokm.supervisor import succession
 from hokm.supervisor.machine import Machine
 from hokm.supervisor.service import Supervisor
@@ -228,9 +229,11 @@ def _store(
         left = None if heritage is None or not heritage.executed else heritage.estate
         state = StateDir(Path(settings.state_dir), None if left is None else left.lock)
         path = None if left is None else left.store_path
-        return state, EmbeddedServer(state=state, reactor=reactor, path=path)
+        return state, EmbeddedServer(state=state, reactor=reactor, path=path, fsync=settings.fsync)
     try:
-        return None, address_of.parse(settings.redis)
+        where = address_of.parse(settings.redis)
+        authorities(where)
+        return None, where
     except ValueError as error:
         raise BadSetting(f"redis {error}") from None
 

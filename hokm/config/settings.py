@@ -144,6 +144,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis: Annotated[
         str | None, _about("address of a store to share; without it hokm runs its own")
     ] = None
+    durability: Annotated[
+        Literal["stored", "replicated"],
+        _about("a play counts when the store has it, or when one of its replicas has it, too"),
+    ] = "stored"
+    fsync: Annotated[
+        Literal["everysec", "always"],
+        _about("how often hokm's own store writes to the disk: each second, or before it answers"),
+    ] = "everysec"
     state_dir: Annotated[
         str, _about("directory for the store's data; systemd's STATE_DIRECTORY comes before `var`")
     ] = "var/hokm"
@@ -171,3 +179,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     web: WebSettings = WebSettings()
     table: TableOptions = TableOptions()
     scaling: Scaling
+
+    @property
+    def replicas(self) -> int:
+        """Replicas of the store that must have a play before it counts."""
+        return 1 if self.durability == "replicated" else 0

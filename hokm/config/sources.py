@@ -52,7 +52,9 @@ def load(
     top["workers"] = WorkerRange(top["scaling"].min_workers, top["scaling"].max_workers)
     for section, found in values.items():
         top[section] = SECTIONS[section](**found)
-    return _with_token(Settings(**top), read_file)
+    settings = Settings(**top)
+    _check_store(settings)
+    return _with_token(settings, read_file)
 
 
 def _places(
@@ -115,6 +117,14 @@ def _scaling(
         source = path or "section [scaling] or variables HOKM_SCALING_"
         raise BadSetting(f"{error} ({source})") from None
     return scaling
+
+
+def _check_store(settings: Settings) -> None:
+    """Refuse what the store in use cannot do."""
+    if settings.redis is None and settings.durability == "replicated":
+        raise BadSetting("durability replicated needs redis: hokm's own store has no replica")
+    if settings.redis is not None and settings.fsync == "always":
+        raise BadSetting("fsync is for hokm's own store: with redis, set appendfsync there")
 
 
 def _with_token(settings: Settings, read_file: Callable[[str], bytes]) -> Settings:

@@ -31,6 +31,10 @@ class Breaker:
         self._next = now + self._pause
         return True
 
+    def hope(self) -> None:
+        """Hear that it may well answer again: the next caller may try."""
+        self._next = 0.0
+
     def succeeded(self) -> None:
         """Hear of a try that was answered."""
         self.open = False

@@ -15,7 +15,9 @@ while at <= #ARGV do
   if held_epoch > epoch then
     verdict = 1
   elseif held_epoch == epoch and held_position > position then
-    verdict = 0 -- stored by an earlier try
+    -- Stored by an earlier try. Its replicas may not have it yet, and WAIT waits only for what
+    -- this connection wrote: so write.
+    redis.call('EXPIRE', room .. 'owner', ttl)
   elseif snapshot == '' and (held_epoch ~= epoch or held_position ~= position) then
     verdict = 2
   else

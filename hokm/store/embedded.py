@@ -1,7 +1,8 @@
 """The embedded store: a `valkey-server` child on a unix socket in the state directory.
 
-It appends every write to a file, written to the disk once a second (`appendfsync everysec`): its
-own death or ours loses nothing, a power cut one second at most.
+It appends every write to a file. Written to the disk once a second (`everysec`), its own death or
+ours loses nothing, a power cut one second at most; `always` loses nothing, and every commit waits
+for the disk.
 """
 
 from __future__ import annotations
@@ -110,11 +111,14 @@ class StateDir:
 class EmbeddedServer(ProcessProtocol):
     """The server as a child that is started again whenever it dies."""
 
-    def __init__(self, *, state: StateDir, reactor: Any, path: str | None = None) -> None:
+    def __init__(
+        self, *, state: StateDir, reactor: Any, path: str | None = None, fsync: str = "everysec"
+    ) -> None:
         """Make a server that does not run yet.
 
         Args:
             path: Of the socket, where the server of an earlier life has one.
+            fsync: everysec or always.
 
         Raises:
             StateDirError: There is no server program, or its directory cannot be made.
@@ -122,6 +126,7 @@ class EmbeddedServer(ProcessProtocol):
         self._reactor = reactor
         self._clock: IReactorTime = reactor
         self._program = find_server()
+        self._fsync = fsync
         self._dir = state.path / "store"
         try:
             self._dir.mkdir(mode=0o700, exist_ok=True)
@@ -190,7 +195,7 @@ class EmbeddedServer(ProcessProtocol):
             "unixsocketperm": "700",
             "dir": str(self._dir),
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            "appendfsync": self._fsync,
             "save": "",
             "daemonize": "no",
             "logfile": str(self._dir / "valkey.log"),

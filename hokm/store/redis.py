@@ -9,18 +9,21 @@ from typing import Any, Final
 
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from hokm.store.address import Address
 from hokm.store.breaker import Breaker
+from hokm.store.endpoint import make_endpoint
 from hokm.store.resp import Argument, ReplyError, RespConnection, RespFactory
 from hokm.store.store import Claimed, Entry, StoreAway, Verdict
 
 TIMEOUT_SECONDS: Final = 1.0  # of a call; a live store answers in 0.2 ms (p50), 3 ms when loaded
 _RECONNECT: Final = {"initialDelay": 0.05, "maxDelay": 1.0, "factor": 1.5}
 _VERDICTS: Final = tuple(Verdict)
+_PASSING: Final = frozenset(
+    {"BUSY", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY"}
+)
 
 
 class _Script:
@@ -60,6 +63,7 @@ class RedisStore:
         reactor: Any,
         random: Random,
         ttl_seconds: int,
+        replicas: int = 0,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         """Make a store that connects at once, and again whenever the connection is lost.
@@ -67,21 +71,25 @@ class RedisStore:
         Args:
             random: Spreads the reconnects of many processes.
             ttl_seconds: A room that nobody uses for so long is forgotten.
+            replicas: So many of the store's replicas must have a write before it counts as done.
             timeout: Seconds that a call may take.
+
+        Raises:
+            ValueError: The address names a file that cannot be used.
         """
         self.address = address
         self._clock: IReactorTime = reactor
         self._ttl = ttl_seconds
+        self._replicas = replicas
+        self._patience_ms = int(timeout * 800)  # the store's answer comes before our own alarm
         self._breaker = Breaker()
-        self._factory = RespFactory(address=address, clock=reactor, timeout=timeout)
+        self._factory = RespFactory(
+            address=address, clock=reactor, timeout=timeout, on_up=self._breaker.hope
+        )
         self._commit = _Script("commit.lua")
         self._claim = _Script("claim.lua")
         pause = backoffPolicy(jitter=lambda: random.uniform(0, 0.05), **_RECONNECT)
-        endpoint = (
-            UNIXClientEndpoint(reactor, address.path, timeout=timeout)
-            if address.path is not None
-            else HostnameEndpoint(reactor, address.host, address.port, timeout=timeout)
-        )
+        endpoint = make_endpoint(address, reactor, timeout)
         self._service = ClientService(endpoint, self._factory, retryPolicy=pause, clock=reactor)
         self._service.startService()
 
@@ -93,7 +101,7 @@ class RedisStore:
     async def create(self, room: str, snapshot: bytes) -> bool:
         """Make a room; False when there is one by that code already."""
         key = _prefix(room) + "snap"
-        made = await self._ask(lambda c: c.call("SET", key, snapshot, "NX", "EX", self._ttl))
+        made = await self._write(lambda c: c.call("SET", key, snapshot, "NX", "EX", self._ttl))
         return made is not None
 
     async def claim(self, room: str, owner: str) -> Claimed | None:
@@ -106,7 +114,8 @@ class RedisStore:
 
     async def _read(self, room: str, owner: str) -> Claimed | None:
         keys = [_prefix(room) + name for name in ("owner", "snap", "log", "hands")]
-        found = await self._ask(lambda c: self._claim.call(c, len(keys), *keys, owner, self._ttl))
+        ask = self._write if owner else self._ask
+        found = await ask(lambda c: self._claim.call(c, len(keys), *keys, owner, self._ttl))
         if found is None:
             return None
         epoch, position, snapshot, records = found
@@ -127,7 +136,7 @@ class RedisStore:
                 len(entry.hands),
                 *entry.hands,
             )
-        answer = self._ask(lambda c: self._commit.call(c, *arguments))
+        answer = self._write(lambda c: self._commit.call(c, *arguments))
         return answer.addCallback(lambda verdicts: [_VERDICTS[n] for n in verdicts])
 
     async def hands(self, room: str) -> list[bytes] | None:
@@ -141,6 +150,30 @@ class RedisStore:
     def close(self) -> None:
         """Let go of the store."""
         self._service.stopService()
+
+    def _write(self, call: Callable[[RespConnection], Deferred[Any]]) -> Deferred[Any]:
+        """Make a call that counts as done once enough replicas have what it wrote."""
+        if not self._replicas:
+            return self._ask(call)
+
+        def replicated(connection: RespConnection) -> Deferred[Any]:
+            return call(connection).addCallback(self._await_replicas, connection)
+
+        return self._ask(replicated)
+
+    def _await_replicas(self, answer: Any, connection: RespConnection) -> Deferred[Any]:
+        """Wait until the replicas have what this connection wrote so far.
+
+        A call that wrote nothing proves nothing here: the commit script writes in each case where
+        it says that an entry is stored.
+        """
+
+        def counted(count: int) -> Any:
+            if count < self._replicas:
+                raise StoreAway(f"{count} of {self._replicas} replicas answered")
+            return answer
+
+        return connection.call("WAIT", self._replicas, self._patience_ms).addCallback(counted)
 
     def _ask(self, call: Callable[[RespConnection], Deferred[Any]]) -> Deferred[Any]:
         """Make a call, unless the breaker is open."""
@@ -162,6 +195,8 @@ class RedisStore:
             self._breaker.failed(self._clock.seconds())
         elif isinstance(failure.value, ReplyError) and _is_passing(str(failure.value)):
             self._breaker.failed(self._clock.seconds())
+            if _is_demoted(str(failure.value)) and self._factory.connection is not None:
+                self._factory.connection.abort()  # the next connect finds the new master
             return Failure(StoreAway(str(failure.value)))
         return failure
 
@@ -172,4 +207,9 @@ def _prefix(room: str) -> str:
 
 def _is_passing(error: str) -> bool:
     """Say whether the server itself says that it cannot serve now, and may soon."""
-    return error.split(" ", 1)[0] in ("LOADING", "BUSY", "MASTERDOWN", "READONLY", "MISCONF", "OOM")
+    return error.split(" ", 1)[0] in _PASSING
+
+
+def _is_demoted(error: str) -> bool:
+    """Say whether the server was the master, and is a replica now."""
+    return error.startswith("READONLY")

@@ -73,10 +73,23 @@ class RespConnection(Protocol):
             greeting.append(self.call("AUTH", *user, self._address.password))
         if self._address.database:
             greeting.append(self.call("SELECT", self._address.database))
-        greeting.append(self.call("PING"))
-        for answer in greeting[:-1]:
+        # A Sentinel may be late: its master can have become a replica meanwhile.
+        asked = "PING" if self._address.master is None else "ROLE"
+        for answer in greeting:
             answer.addErrback(self._refused)
-        greeting[-1].addCallbacks(lambda _: self.on_ready(self), self._refused)
+        self.call(asked).addCallbacks(self._greeted, self._refused)
+
+    def _greeted(self, answer: Any) -> None:
+        if isinstance(answer, list) and answer[0] != b"master":
+            _log.warn("the store at {peer} is no master", peer=self._peer())
+            self.abort()
+        else:
+            self.on_ready(self)
+
+    def _peer(self) -> str:
+        transport: Any = self.transport
+        where = transport.getPeer()
+        return f"{where.host}:{where.port}" if hasattr(where, "port") else str(where)
 
     def dataReceived(self, data: bytes) -> None:
         """Hand answers to those who wait for them, in order."""
@@ -141,9 +154,21 @@ class RespFactory(Factory):
 
     noisy = False
 
-    def __init__(self, *, address: Address, clock: IReactorTime, timeout: float) -> None:
-        """Make a factory; for the arguments see `RespConnection`."""
+    def __init__(
+        self,
+        *,
+        address: Address,
+        clock: IReactorTime,
+        timeout: float,
+        on_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make a factory; for the other arguments see `RespConnection`.
+
+        Args:
+            on_up: Is told of each connection that can be used.
+        """
         self.connection: RespConnection | None = None
+        self._on_up = on_up
         self._make = lambda: RespConnection(address=address, clock=clock, timeout=timeout)
 
     def buildProtocol(self, addr: object) -> RespConnection:
@@ -155,6 +180,7 @@ class RespFactory(Factory):
 
     def _use(self, connection: RespConnection) -> None:
         self.connection = connection
+        self._on_up()
 
     def _drop(self, connection: RespConnection) -> None:
         if self.connection is connection:

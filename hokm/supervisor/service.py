@@ -105,6 +105,7 @@ class Supervisor(Service):
             reactor=reactor,
             random=SystemRandom(),
             ttl_seconds=settings.room_ttl_s,
+            replicas=settings.replicas,
         )
         self.tables = Tables(store=self.store, chance=SystemRandom(), metrics=metrics)
         self.listener = Listener(

@@ -163,7 +163,11 @@ class WorkerProcess:
         """Make what the worker consists of."""
         clock, chance = self._reactor, SystemRandom()
         self._store = self._make_store(
-            address=where, reactor=clock, random=chance, ttl_seconds=settings.room_ttl_s
+            address=where,
+            reactor=clock,
+            random=chance,
+            ttl_seconds=settings.room_ttl_s,
+            replicas=settings.replicas,
         )
         self._host = Host(
             store=self._store,

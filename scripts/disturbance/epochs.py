@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from twisted.application.internet import ClientService, backoffPolicy
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 
 from disturbance.checker import Owners
 from hokm.store.address import parse
+from hokm.store.endpoint import make_endpoint
 from hokm.store.resp import RespFactory
 from hokm.store.store import StoreAway
 
@@ -33,11 +33,7 @@ class EpochWatch:
         self.owners = Owners()
         address = parse(url)
         self._factory = RespFactory(address=address, clock=reactor, timeout=TIMEOUT_SECONDS)
-        endpoint: Any = (
-            UNIXClientEndpoint(reactor, address.path)
-            if address.path is not None
-            else HostnameEndpoint(reactor, address.host, address.port)
-        )
+        endpoint = make_endpoint(address, reactor, TIMEOUT_SECONDS)
         again = backoffPolicy(0.1, 1.0, jitter=lambda: 0.05)
         self._service = ClientService(endpoint, self._factory, retryPolicy=again, clock=reactor)
         self._service.startService()

@@ -205,6 +205,15 @@ def test_values_that_do_not_fit_together() -> None:
     assert "[table]" in refusal(**from_toml("[table]\nkot = 9\nhakem_kot = 3"))
 
 
+def test_what_the_store_cannot_do() -> None:
+    """No replica of hokm's own store is asked for, and no writing to the disk of another's."""
+    shared = 'redis = "redis://cache"\n'
+    assert loaded(**from_toml(shared + 'durability = "replicated"')).replicas == 1
+    assert "needs redis" in refusal(**from_toml('durability = "replicated"'))
+    assert loaded(**from_toml('fsync = "always"')).fsync == "always"
+    assert "appendfsync" in refusal(**from_toml(shared + 'fsync = "always"'))
+
+
 def test_unreadable_files() -> None:
     """A missing file, one that is no TOML and one that is no text are told apart."""
     assert refusal(options={"config": "x"}) == "config: cannot read x: No such file or directory"

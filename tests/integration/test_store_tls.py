@@ -1,0 +1,129 @@
+"""A store that is spoken to in TLS, and one with users of few rights."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import pytest_twisted
+import trustme
+from twisted.internet import reactor as installed
+from twisted.internet.task import deferLater
+
+from hokm.store.address import parse
+from hokm.store.redis import RedisStore
+from hokm.store.store import Entry, StoreAway, Verdict
+from tests.conftest import free_ports, missing
+from tests.valkeys import Valkey
+
+reactor: Any = installed
+ROOM = "ROOM2345"
+# What an operator grants at least; docs/operations/store.md shows the same.
+RIGHTS = (
+    "~hokm:* ~service:hokm:* &hokm:* +ping +select +role +wait +set +get +exists +lrange "
+    "+hget +hset +hmget +hincrby +hsetnx +expire +rpush +del +evalsha +script|load"
+)
+
+
+class Guarded:
+    """A Redis that speaks TLS, with a user who may do what hokm does."""
+
+    def __init__(self, directory: Path) -> None:
+        program = shutil.which("redis-server")
+        if program is None:
+            missing("redis-server", "apt install redis-server")
+        directory.mkdir()
+        self.authority = trustme.CA()
+        self.ca = directory / "ca.pem"
+        self.authority.cert_pem.write_to_path(self.ca)
+        own = self.authority.issue_cert("127.0.0.1", "localhost")
+        own.private_key_pem.write_to_path(directory / "key.pem")
+        own.cert_chain_pems[0].write_to_path(directory / "cert.pem")
+        users = directory / "users.acl"
+        users.write_text(f"user default on nopass ~* +@all\nuser hokm on >s3cret {RIGHTS}\n")
+        [self.port] = free_ports(1)
+        self.server = Valkey(
+            directory / "data",
+            *("--tls-port", str(self.port), "--tls-auth-clients", "no"),
+            *("--tls-cert-file", str(directory / "cert.pem")),
+            *("--tls-key-file", str(directory / "key.pem")),
+            *("--tls-ca-cert-file", str(self.ca), "--aclfile", str(users), "--save", ""),
+            program=program,
+        )
+
+    def url(self, ca: Path | None, login: str = "hokm:s3cret", host: str = "127.0.0.1") -> str:
+        """Where hokm finds it."""
+        return f"rediss://{login}@{host}:{self.port}/1" + (f"?ca={ca}" if ca else "")
+
+
+@pytest_twisted.async_yield_fixture
+async def guarded(tmp_path: Path) -> AsyncIterator[Guarded]:
+    """Run one for a test."""
+    one = Guarded(tmp_path / "guarded")
+    yield one
+    one.server.kill()
+
+
+def connect(url: str) -> RedisStore:
+    return RedisStore(
+        address=parse(url), reactor=reactor, random=Random(1), ttl_seconds=3600, timeout=2.0
+    )
+
+
+async def is_up(store: RedisStore, seconds: float) -> bool:
+    """Say whether a store can be used within so many seconds."""
+    end = reactor.seconds() + seconds
+    while reactor.seconds() < end:
+        try:
+            await store.commit([])
+        except StoreAway:
+            await deferLater(reactor, 0.02)
+        else:
+            return True
+    return False
+
+
+@pytest_twisted.ensureDeferred
+async def test_all_that_hokm_does_with_few_rights(guarded: Guarded) -> None:
+    """Encrypted, under a user with no more rights than we name, all that we do can be done."""
+    store = connect(guarded.url(guarded.ca))
+    try:
+        assert await is_up(store, 20)
+        assert await store.create(ROOM, b"snapshot 0")
+        claimed = await store.claim(ROOM, "test")
+        assert claimed is not None
+        commit = Entry(room=ROOM, epoch=claimed.epoch, position=0, record=b"r", hands=(b"h",))
+        assert await store.commit([commit]) == [Verdict.DONE]
+        again = Entry(
+            room=ROOM, epoch=claimed.epoch, position=1, record=b"r", snapshot=b"snapshot 2"
+        )
+        assert await store.commit([again, again]) == [Verdict.DONE, Verdict.DONE]
+        assert await store.hands(ROOM) == [b"h"]
+        found = await store.read(ROOM)
+        assert found is not None and found.snapshot == b"snapshot 2"
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("flaw", ["unknown authority", "the system's", "wrong name", "password"])
+@pytest_twisted.ensureDeferred
+async def test_who_is_not_trusted(guarded: Guarded, tmp_path: Path, flaw: str) -> None:
+    """A server that nobody vouches for, or that has another name, is never told anything."""
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(other)
+    urls = {
+        "unknown authority": guarded.url(other),
+        "the system's": guarded.url(None),
+        "wrong name": guarded.url(guarded.ca, host="127.0.0.2"),
+        "password": guarded.url(guarded.ca, login="hokm:guess"),
+    }
+    store = connect(urls[flaw])
+    try:
+        assert not await is_up(store, 1.5)
+        assert guarded.server.ask("DBSIZE") == 0
+    finally:
+        store.close()

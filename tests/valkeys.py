@@ -1,0 +1,123 @@
+"""Stores as operators run them: a master, its replica, and Sentinels that watch both."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import hiredis
+
+from hokm.store.embedded import find_server
+from tests.conftest import free_ports
+
+MASTER = "tables"
+SENTINELS = 3
+START_SECONDS = 20.0
+_FLAGS = (
+    *("--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
+    *("--repl-diskless-sync-delay", "0"),  # 5 s by default, for more replicas to come
+)
+
+
+class Valkey:
+    """One server process, or one Sentinel."""
+
+    def __init__(self, directory: Path, *options: str, program: str | None = None) -> None:
+        [self.port] = free_ports(1)
+        self.directory = directory
+        self._command = [program or find_server(), *options, "--port", str(self.port)]
+        self._command += ["--dir", str(directory)]
+        directory.mkdir(parents=True)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        until = time.monotonic() + START_SECONDS
+        while self._pong() is None:
+            assert self.process.poll() is None, (self.directory / "log").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    def _pong(self) -> Any:
+        try:
+            return self.ask("PING")
+        except OSError:
+            return None
+
+    def ask(self, *command: str) -> Any:
+        """Send one command; returns the answer, an error included."""
+        reader = hiredis.Reader(encoding="utf-8")
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as sock:
+            sock.sendall(hiredis.pack_command(command))
+            while (answer := reader.gets()) is False:
+                data = sock.recv(65536)
+                if not data:
+                    raise ConnectionError("it closed")
+                reader.feed(data)
+        return answer
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.wait()
+
+
+class Watched:
+    """A master, a replica that has all of it, and three Sentinels."""
+
+    def __init__(self, directory: Path) -> None:
+        self.master = Valkey(directory / "one", *_FLAGS)
+        self.replica = Valkey(
+            directory / "two", *_FLAGS, "--replicaof", f"127.0.0.1 {self.master.port}"
+        )
+        self.servers = [self.master, self.replica]
+        self._until_linked()
+        self.sentinels = [self._sentinel(directory / f"s{n}") for n in range(SENTINELS)]
+        self._until_known()
+
+    def _sentinel(self, directory: Path) -> Valkey:
+        directory.mkdir(parents=True)
+        file = directory / "sentinel.conf"
+        file.write_text(
+            "bind 127.0.0.1\n"
+            f"sentinel monitor {MASTER} 127.0.0.1 {self.master.port} 2\n"
+            f"sentinel down-after-milliseconds {MASTER} 1000\n"
+            f"sentinel failover-timeout {MASTER} 10000\n"
+        )
+        directory = directory / "run"
+        return Valkey(directory, str(file), "--sentinel")
+
+    def _until_linked(self) -> None:
+        until = time.monotonic() + START_SECONDS
+        while "state=online" not in self.master.ask("INFO", "replication"):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    def _until_known(self) -> None:
+        """Wait until each Sentinel knows the replica and the other Sentinels."""
+        until = time.monotonic() + START_SECONDS
+        for sentinel in self.sentinels:
+            known: dict[str, str] = {}
+            while known.get("num-slaves") != "1" or known.get("num-other-sentinels") != "2":
+                assert time.monotonic() < until
+                time.sleep(0.05)
+                answer = sentinel.ask("SENTINEL", "MASTER", MASTER)
+                known = dict(zip(answer[::2], answer[1::2], strict=True))
+
+    @property
+    def url(self) -> str:
+        """Where hokm finds the store."""
+        nodes = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        return f"sentinel://{nodes}/{MASTER}"
+
+    def stop(self) -> None:
+        """End all of them."""
+        for one in (*self.sentinels, *self.servers):
+            one.kill()
