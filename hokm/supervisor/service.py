@@ -193,7 +193,7 @@ class Supervisor(Service):
         if self._heritage is not None and self._heritage.executed:
             self.lives.go_on(self._heritage)
             await deferLater(self._reactor, 0.0)  # until Twisted listens to signals
-            succession.let_endings_in()
+            succession.let_signals_in()
         if self._embedded is not None and not await self._start_store(self._embedded):
             return
         if not self.running:

@@ -37,7 +37,7 @@ from hokm.supervisor.worker import Worker
 _log = Logger()
 
 EXPORTS_AT_ONCE: Final = 8
-ENDINGS: Final = (signal.SIGTERM, signal.SIGINT)
+HELD_BACK: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CHECK_SECONDS: Final = 60.0  # for the installed code to import itself, on a busy machine
 
 _CHECK: Final = "import sys; from hokm.tap import Options; Options().parseOptions(sys.argv[1:])"
@@ -106,22 +106,23 @@ def execute(estate: e.Estate, environ: Mapping[str, str], argv: Sequence[str]) -
         os.set_inheritable(fd, True)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Who asks for the end while Python starts has to wait for it, and be heard then.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    # Who asks for something while Python starts has to wait for it, and be heard then: the signals
+    # would end a process that does not listen to them yet.
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     try:
         os.execve(  # noqa: S606 - our own command line, as we were started
             argv[0], list(argv), {**without_inherited(environ), e.VARIABLE: str(state)}
         )
     finally:
-        let_endings_in()
+        let_signals_in()
         for fd in kept:
             os.set_inheritable(fd, False)
         os.close(state)
 
 
-def let_endings_in() -> None:
+def let_signals_in() -> None:
     """Let the signals in that `execute` has held back, before any process is started."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
 
 
 def _descriptors(estate: e.Estate, state: int) -> list[int]:
@@ -214,6 +215,7 @@ def inherit(environ: MutableMapping[str, str], block: bytes, pid: int) -> Herita
     except e.UnknownEstate as error:
         _log.error("the estate of an earlier life cannot be read: {error}", error=error)
         _close_inherited()
+        let_signals_in()
         return None
     finally:
         environ.pop(e.VARIABLE, None)

@@ -132,6 +132,30 @@ async def test_an_end_that_is_asked_for_while_it_executes_itself(
 
 @pytest.mark.slow
 @pytest_twisted.ensureDeferred
+async def test_a_reload_that_is_asked_for_while_it_executes_itself(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """SIGHUP, again and again until the next life answers: it ends nobody, and is heard."""
+    settings = tmp_path / "hokm.toml"
+    settings.write_text("")
+    server = start_server("--config", str(settings), workers=1)
+    process, before = server.process, uptime(server)
+    assert process is not None
+    code = Path(f"/proc/{process.pid}/environ")
+    old = code.read_bytes()
+    server.post("/api/upgrade")
+    until = time.monotonic() + JOB_SECONDS
+    while code.read_bytes() == old:  # it changes with the execution
+        assert time.monotonic() < until
+    while uptime(server) >= before:
+        process.send_signal(signal.SIGHUP)
+        assert process.poll() is None
+        assert time.monotonic() < until, server.log.read_text()[-2000:]
+    assert "the rules of scaling are read anew" in server.log.read_text()
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
 async def test_code_that_does_not_start_is_not_executed(
     start_server: Callable[..., Server], tmp_path: Path
 ) -> None:
