@@ -58,21 +58,32 @@ class Endpoint(Struct, frozen=True):
 
 
 class WorkerRange(Struct, frozen=True):
-    """How few and how many workers may run."""
+    """How few and how many workers may run.
+
+    Attributes:
+        first: How many the server begins with.
+    """
 
     min: int
     max: int
+    first: int = 1
 
     @classmethod
     def parse(cls, text: str, *, cpus: int) -> WorkerRange:
-        """Read ``auto`` (one per CPU), ``N`` or ``MIN-MAX``.
+        """Read ``auto``, ``N`` or ``MIN-MAX``.
+
+        `auto` is from one to one per CPU, and begins with all: until there are measurements nobody
+        knows what comes, and after a crash all players come back at once. A range begins with MIN.
 
         Raises:
             ValueError: It is none. The text says what is wrong with it.
         """
-        low, dash, high = (str(min(cpus, MAX_WORKERS)) if text == "auto" else text).partition("-")
+        if text == "auto":
+            most = min(cpus, MAX_WORKERS)
+            return cls(1, most, most)
+        low, dash, high = text.partition("-")
         try:
-            found = cls(int(low), int(high if dash else low))
+            found = cls(int(low), int(high if dash else low), int(low))
         except ValueError:
             raise ValueError("must be auto, N or MIN-MAX") from None
         if not 1 <= found.min <= found.max <= MAX_WORKERS:
@@ -137,7 +148,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     admin: Annotated[Endpoint, _about("operators' address: health, metrics, status")] = Endpoint(
         8764, "127.0.0.1"
     )
-    workers: Annotated[WorkerRange, _about("worker processes: auto (one per CPU), N or MIN-MAX")]
+    workers: Annotated[
+        WorkerRange, _about("worker processes: auto (1 to one per CPU, first all), N or MIN-MAX")
+    ]
     spare_workers: Annotated[
         int, _about("processes that wait ready for a worker's end", ge=0, le=MAX_WORKERS)
     ] = 1

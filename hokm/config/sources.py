@@ -32,7 +32,7 @@ def load(
         environ: The environment. Empty variables and unknown ``HOKM_`` names are passed over:
             container platforms invent both.
         read_file: Reads a whole file; may raise OSError.
-        cpus: What ``workers = auto`` stands for.
+        cpus: The most workers of ``workers = auto``.
 
     Raises:
         BadSetting: Something cannot be used; see there.
@@ -49,7 +49,7 @@ def load(
     top.setdefault("workers", WorkerRange.parse("auto", cpus=cpus))
     top["table"] = _table(values.pop("table"))
     top["scaling"] = _scaling(values.pop("scaling"), top["workers"], written, path)
-    top["workers"] = WorkerRange(top["scaling"].min_workers, top["scaling"].max_workers)
+    top["workers"] = _within(top["scaling"], top["workers"].first)
     for section, found in values.items():
         top[section] = SECTIONS[section](**found)
     settings = Settings(**top)
@@ -125,6 +125,12 @@ def _check_store(settings: Settings) -> None:
         raise BadSetting("durability replicated needs redis: hokm's own store has no replica")
     if settings.redis is not None and settings.fsync == "always":
         raise BadSetting("fsync is for hokm's own store: with redis, set appendfsync there")
+
+
+def _within(scaling: Scaling, first: int) -> WorkerRange:
+    """Return the bounds that hold, with as many workers to begin with as they allow."""
+    low, high = scaling.min_workers, scaling.max_workers
+    return WorkerRange(low, high, min(max(low, first), high))
 
 
 def _with_token(settings: Settings, read_file: Callable[[str], bytes]) -> Settings:

@@ -1,15 +1,25 @@
 """Scaling, pure: rules as data, what they decide about measured load, and which rooms to move.
 
 `measure` makes a `Sample` of what was read, `remember` keeps it, `decide` says from all of them how
-many workers there shall be and why; `choose_moves` and `cheapest` say which rooms go where.
+many workers there shall be and why; `choose_moves` and `cheapest` say which rooms go where, `judge`
+whether new ones are refused.
 """
 
 from hokm.scaling.decide import Decision, decide
 from hokm.scaling.metric import METRICS
+from hokm.scaling.overload import Overload, judge
 from hokm.scaling.reading import BadRule, check, markdown, read_rules
 from hokm.scaling.relief import Load, RoomCost, RoomMove, cheapest, choose_moves, load_of
 from hokm.scaling.rules import DEFAULTS, MAX_WORKERS, Rule, Scaling
-from hokm.scaling.sample import History, Reading, Sample, WorkerReading, measure, remember
+from hokm.scaling.sample import (
+    History,
+    Reading,
+    Sample,
+    WorkerReading,
+    measure,
+    remember,
+    typical_lag,
+)
 from hokm.scaling.standing import Standing
 
 __all__ = [
@@ -20,6 +30,7 @@ __all__ = [
     "Decision",
     "History",
     "Load",
+    "Overload",
     "Reading",
     "RoomCost",
     "RoomMove",
@@ -32,9 +43,11 @@ __all__ = [
     "check",
     "choose_moves",
     "decide",
+    "judge",
     "load_of",
     "markdown",
     "measure",
     "read_rules",
     "remember",
+    "typical_lag",
 ]

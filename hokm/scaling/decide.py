@@ -20,13 +20,11 @@ from hokm.scaling.metric import METRICS
 from hokm.scaling.projection import spoken
 from hokm.scaling.rules import Rule, Scaling
 from hokm.scaling.sample import History, Sample
-from hokm.scaling.standing import Standing, changes, held_s, is_fresh, stand
+from hokm.scaling.standing import Standing, changes, is_fresh, stand
 
 # Kubernetes' autoscaler has the same limits: at most twice as many, or four more, at a time.
 _MOST_TIMES: Final = 2
 _MOST_MORE: Final = 4
-OVERLOAD_S: Final = 10.0  # of lag above the limit, until new rooms are refused
-RELIEF_S: Final = 60.0  # after the last such time, until they are welcome again
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -36,7 +34,6 @@ class Decision(Struct, frozen=True, kw_only=True):
         target: How many workers there shall be.
         wanted: How many the rules ask for, bounds left aside.
         reasons: Why, in words; never empty.
-        overloaded: New rooms are to be refused, with `try_later`; those that are there go on.
         more_instances: This one cannot be made to carry more: another one is wanted.
         rules: How each rule stands.
     """
@@ -44,7 +41,6 @@ class Decision(Struct, frozen=True, kw_only=True):
     target: int
     wanted: int
     reasons: tuple[str, ...]
-    overloaded: bool
     more_instances: bool
     rules: tuple[Standing, ...]
 
@@ -107,14 +103,12 @@ def decide(scaling: Scaling, history: History, now: float) -> Decision:
             answer = _fewer(rule, look)
             wanted = min(wanted, answer.workers)
             _note(stands, rule, answer, held_back=answer.workers == have)
-    overload = _is_overloaded(look)
     notes = [standing.note for standing in stands.values() if standing.note]
-    notes += _remarks(look, wanted, overload=overload)
+    notes += _remarks(look, wanted)
     return Decision(
         target=min(wanted, scaling.max_workers),
         wanted=wanted,
         reasons=tuple(notes) or ("no rule fires",),
-        overloaded=overload,
         more_instances=wanted > scaling.max_workers or full,
         rules=tuple(stands.values()),
     )
@@ -208,27 +202,7 @@ def _fewer(rule: Rule, look: _Look) -> _Answer:
 # --- the rest -------------------------------------------------------------------------------
 
 
-def _is_overloaded(look: _Look) -> bool:
-    """Say whether players wait too long though there are as many workers as there may be."""
-    scaling = look.scaling
-    if look.latest.target < scaling.max_workers:
-        return False
-    rule = Rule(
-        name="overload",
-        metric="typical_lag_ms",
-        above=scaling.overload_lag_ms,
-        duration_s=OVERLOAD_S,
-        cooldown_s=0,
-    )
-    for end in range(len(look.history), 0, -1):
-        if look.now - look.history[end - 1].at > RELIEF_S:
-            return False
-        if held_s(rule, scaling, look.history[:end]) >= OVERLOAD_S:
-            return True
-    return False
-
-
-def _remarks(look: _Look, wanted: int, *, overload: bool) -> Iterator[str]:
+def _remarks(look: _Look, wanted: int) -> Iterator[str]:
     """Say what else there is to say."""
     scaling, latest = look.scaling, look.latest
     if not is_fresh(scaling, look.history, look.now):
@@ -237,6 +211,3 @@ def _remarks(look: _Look, wanted: int, *, overload: bool) -> Iterator[str]:
         yield f"from {scaling.min_workers} to {scaling.max_workers} workers are allowed"
     if wanted > scaling.max_workers:
         yield f"{_workers(scaling.max_workers)}, the most allowed: another instance is wanted"
-    if overload:
-        limit = f"typical_lag_ms above {scaling.overload_lag_ms:g} at {latest.target} workers"
-        yield f"overloaded, {limit}, the most allowed: new rooms are refused"

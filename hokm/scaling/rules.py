@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 MAX_WORKERS: Final = 256  # far above the cores of any machine: a typing error, not a wish
 DAY_S: Final = 86_400.0
-LEAST_HORIZON_S: Final = 130.0  # the rate of creations looks back on 120 s, overload on 70 s
+LEAST_HORIZON_S: Final = 130.0  # the rate of creations looks back on 120 s
 
 
 def _about(help: str, unit: str = "", **limits: Any) -> Meta:

@@ -131,7 +131,7 @@ def measure(reading: Reading, history: History, scaling: Scaling) -> Sample:
         rooms_per_worker=_mean(_known(worker.rooms for worker in workers)),
         max_worker_cpu=_percent(max(cpu) if cpu else None, 1),
         loop_lag_ms=max(lags) if lags else None,
-        typical_lag_ms=median_low(lags) if lags else None,
+        typical_lag_ms=typical_lag(workers),
         game_creation_rate=_rate(reading, history),
         queue_length=reading.queue_length,
         host_cpu=_percent(reading.host_cpu, 1),
@@ -166,6 +166,15 @@ def _lags(workers: tuple[WorkerReading, ...]) -> list[float]:
     if rooms and not any(rooms):
         return [0.0]
     return _known(w.loop_lag_ms for w, held in zip(workers, rooms, strict=False) if held)
+
+
+def typical_lag(workers: tuple[WorkerReading, ...]) -> float | None:
+    """Return the lag of the worker in the middle, of those with rooms; None where it is not known.
+
+    0 where none has any.
+    """
+    lags = _lags(workers)
+    return median_low(lags) if lags else None
 
 
 def _rate(reading: Reading, history: History) -> float | None:

@@ -15,9 +15,10 @@ from typing import Final
 from msgspec import Struct
 
 from hokm.scaling.decide import decide
+from hokm.scaling.overload import Overload, judge
 from hokm.scaling.relief import RoomCost, cheapest, choose_moves, load_of
 from hokm.scaling.rules import Scaling
-from hokm.scaling.sample import History, Reading, WorkerReading, measure, remember
+from hokm.scaling.sample import History, Reading, WorkerReading, measure, remember, typical_lag
 from hokm.scaling.traces import Chance, Trace
 
 FLAP_S: Final = 1200.0
@@ -275,6 +276,7 @@ def simulate(scaling: Scaling, trace: Trace, world: World, chance: Chance) -> Re
     changes: list[Change] = []
     step, horizon = scaling.interval_s, scaling.horizon_s()
     short = refused = wished = hours = 0.0
+    overload = Overload()
     most = 0
     for n in range(int(trace.seconds / step) + 1):
         now = n * step
@@ -287,7 +289,14 @@ def simulate(scaling: Scaling, trace: Trace, world: World, chance: Chance) -> Re
             server.scale(decision.target)
         server.relieve(reading)
         short += step * server.falls_short()
-        refused += step * decision.overloaded
+        overload = judge(
+            overload,
+            typical_lag(reading.workers),
+            scaling.overload_lag_ms,
+            at_most=server.target >= scaling.max_workers,
+            now=now,
+        )
+        refused += step * overload.refuses
         wished += step * decision.more_instances
         hours += step * server.workers / 3600
         most = max(most, server.workers)

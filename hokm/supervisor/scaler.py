@@ -16,7 +16,16 @@ from twisted.logger import Logger
 
 from hokm.jobs import JobStatus, Refused
 from hokm.metrics import Metrics
-from hokm.scaling import Decision, Scaling, decide, measure, remember
+from hokm.scaling import (
+    Decision,
+    Overload,
+    Scaling,
+    decide,
+    judge,
+    measure,
+    remember,
+    typical_lag,
+)
 from hokm.scaling.sample import History
 from hokm.supervisor.operations import Operations
 from hokm.supervisor.pool import Pool
@@ -35,7 +44,6 @@ class Scaler:
 
     Attributes:
         scaling: Rules and bounds; an operator's wish extends the bounds.
-        overloaded: Whether new rooms are to be refused.
     """
 
     def __init__(
@@ -60,7 +68,7 @@ class Scaler:
         self._clock = clock
         self._loop: LoopingCall | None = None
         self.scaling = scaling
-        self.overloaded = False
+        self._overload = Overload()
         self._pool = pool
         self._readings = readings
         self._operations = operations
@@ -69,7 +77,7 @@ class Scaler:
         self._now = now
         self._history: History = ()
         self._decision: Decision | None = None
-        self._known = scaling.min_workers  # the target, as far as we have had to do with it
+        self._known: int | None = None  # the target, as far as we have had to do with it
         self._log: deque[DecisionStatus] = deque(maxlen=KEPT)
 
     def start(self) -> None:
@@ -99,7 +107,6 @@ class Scaler:
         self._history = remember(self._history, sample, scaling.horizon_s())
         decision = decide(scaling, self._history, reading.at)
         before, self._decision = self._decision, decision
-        self.overloaded = decision.overloaded
         self._show(decision)
         changes = self._scale(decision)
         if changes or _differs(before, decision):
@@ -107,6 +114,40 @@ class Scaler:
             self._note(reading.target, target, decision, decision.reasons)
         if decision.more_instances and not (before and before.more_instances):
             self._on_full(scaling.instance_command, decision.reasons)
+
+    # --- overload -------------------------------------------------------------------------
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether new rooms are to be refused, with `try_later`; those that are there go on."""
+        return self._overload.refuses
+
+    def watch(self) -> None:
+        """See whether players wait too long though no more workers may come; once a second."""
+        scaling, target = self.scaling, self._pool.target
+        before, self._overload = (
+            self._overload,
+            judge(
+                self._overload,
+                typical_lag(self._readings.recent()),
+                scaling.overload_lag_ms,
+                at_most=target >= scaling.max_workers,
+                now=self._clock.seconds(),
+            ),
+        )
+        self._metrics.overloaded.set(self.overloaded)
+        if self.overloaded != before.refuses:
+            reasons = self._complaint() or ("no more overloaded: new rooms are welcome again",)
+            self._note(target, target, self._decision, reasons)
+
+    def _complaint(self) -> tuple[str, ...]:
+        if not self.overloaded:
+            return ()
+        limit = f"most workers have lagged by more than {self.scaling.overload_lag_ms:g} ms"
+        count = f"there are {self._pool.target}, the most allowed"
+        return (f"overloaded, {limit}, and {count}: new rooms are refused",)
+
+    # --- the number of workers ------------------------------------------------------------
 
     def _mind_operator(self) -> None:
         """Let an operator's number of workers stand: the bounds follow it.
@@ -120,7 +161,7 @@ class Scaler:
             return
         self._known = target
         self.scaling = bounds_with(self.scaling, target)
-        if self._history:
+        if before is not None:
             self._note(before, target, self._decision, (BY_OPERATOR,))
 
     def _scale(self, decision: Decision) -> bool:
@@ -148,7 +189,7 @@ class Scaler:
             at=datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="seconds"),
             before=before,
             target=target,
-            overloaded=decision is not None and decision.overloaded,
+            overloaded=self.overloaded,
             more_instances=decision is not None and decision.more_instances,
             reasons=reasons,
         )
@@ -163,7 +204,6 @@ class Scaler:
         metrics = self._metrics
         metrics.workers_wanted.set(decision.wanted)
         metrics.instances_wanted.set(decision.more_instances)
-        metrics.overloaded.set(decision.overloaded)
         for standing in decision.rules:
             level = float("nan") if standing.level is None else standing.level
             metrics.scaling_rule_level.labels(standing.rule).set(level)
@@ -174,7 +214,7 @@ class Scaler:
         changes = [entry for entry in self._log if entry.before != entry.target]
         return ScalingStatus(
             target=self._pool.target,
-            reasons=() if decision is None else decision.reasons,
+            reasons=(() if decision is None else decision.reasons) + self._complaint(),
             last=_in_words(changes[-1]) if changes else None,
             min_workers=self.scaling.min_workers,
             max_workers=self.scaling.max_workers,
@@ -199,8 +239,8 @@ def bounds_with(scaling: Scaling, workers: int) -> Scaling:
 def _differs(before: Decision | None, now: Decision) -> bool:
     """Say whether something but the number of workers has changed."""
     if before is None:
-        return now.overloaded or now.more_instances
-    return (before.overloaded, before.more_instances) != (now.overloaded, now.more_instances)
+        return now.more_instances
+    return before.more_instances != now.more_instances
 
 
 def _in_words(entry: DecisionStatus) -> str:

@@ -189,7 +189,7 @@ class Supervisor(Service):
         run(self._start(), "the start")
 
     async def _start(self) -> None:
-        self.pool.target = self._settings.workers.min
+        self.pool.target = self._settings.workers.first
         if self._heritage is not None and self._heritage.executed:
             self.lives.go_on(self._heritage)
             await deferLater(self._reactor, 0.0)  # until Twisted listens to signals
@@ -343,6 +343,7 @@ class Supervisor(Service):
             self._manager.watchdog()
         run(self._ask_store(), "asking for the store")
         self.readings.look()
+        self.scaler.watch()
         self.relief.look()
 
     async def _ask_store(self) -> None:

@@ -28,7 +28,7 @@ _log = Logger()
 
 MAX_BODY: Final = 4096  # bytes; the largest legal body, with all options, has 500
 REQUEST_SECONDS: Final = 10.0  # for the rest of a request whose head is here
-RETRY_SECONDS: Final = 60  # an overload lasts a minute at least
+RETRY_SECONDS: Final = 10  # an overload is over 5 s after the lag at the earliest
 _HISTORY: Final = re.compile(rb"/api/rooms/([0-9A-Za-z]{1,32})/history")
 _ERRORS: Final = {
     400: "bad_message",

@@ -162,7 +162,7 @@ async def test_an_overloaded_server_makes_no_tables(
     run(table.play_on(), "a table")
     await until(server, lambda s: s["scaling"]["overloaded"])
     answer = await threads.deferToThread(ask, server.port, "/api/rooms", "POST")
-    assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
     assert answer.json == {"error": {"code": "try_later", "message": wire.ERRORS["try_later"]}}
     played = table.acknowledged
     while table.acknowledged <= played + 4:

@@ -57,7 +57,7 @@ def test_defaults() -> None:
     settings = loaded()
     assert settings.listen == Endpoint(8765)
     assert settings.admin == Endpoint(8764, "127.0.0.1")
-    assert settings.workers == WorkerRange(4, 4)
+    assert settings.workers == WorkerRange(1, 4, 4)
     assert (settings.redis, settings.state_dir, settings.room_ttl_s) == (None, "var/hokm", 604_800)
     assert settings.worker.join_seconds == 5
     assert settings.worker.trusted_proxies == ("127.0.0.1", "::1")
@@ -145,16 +145,31 @@ def test_bad_endpoints(text: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("auto", (4, 4)), ("3", (3, 3)), ("2-8", (2, 8)), ("1-1", (1, 1))]
+    ("text", "expected"),
+    [("auto", (1, 4, 4)), ("3", (3, 3, 3)), ("2-8", (2, 8, 2)), ("1-1", (1, 1, 1))],
 )
-def test_workers(text: str, expected: tuple[int, int]) -> None:
-    """`auto` is one per CPU; a number is both limits."""
+def test_workers(text: str, expected: tuple[int, int, int]) -> None:
+    """`auto` is up to one per CPU and begins with all; a number is both; a range begins low."""
     assert loaded(options={"workers": text}).workers == WorkerRange(*expected)
 
 
 def test_workers_as_a_number_in_toml() -> None:
     """TOML's own numbers will do."""
-    assert loaded(**from_toml("workers = 3")).workers == WorkerRange(3, 3)
+    assert loaded(**from_toml("workers = 3")).workers == WorkerRange(3, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ("min_workers = 2", (2, 4, 4)),
+        ("max_workers = 3", (1, 3, 3)),
+        ("max_workers = 9", (1, 9, 4)),
+        ("min_workers = 6\nmax_workers = 8", (6, 8, 6)),
+    ],
+)
+def test_bounds_of_the_scaling(bounds: str, expected: tuple[int, int, int]) -> None:
+    """They come before those of `workers`, which says how many there are at first."""
+    assert loaded(**from_toml(f"[scaling]\n{bounds}")).workers == WorkerRange(*expected)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "8-2", "2-", "many", "1-257", "1.5"])
@@ -243,7 +258,7 @@ def test_scaling_has_its_bounds_from_the_workers() -> None:
     sources = from_toml("[scaling]\nmin_workers = 1\ninterval_s = 2.5\n")
     settings = loaded(**sources, environ={"HOKM_SCALING_MAX_WORKERS": "9"})
     assert (settings.scaling.min_workers, settings.scaling.max_workers) == (1, 9)
-    assert (settings.workers, settings.scaling.interval_s) == (WorkerRange(1, 9), 2.5)
+    assert (settings.workers, settings.scaling.interval_s) == (WorkerRange(1, 9, 4), 2.5)
 
 
 def test_scaling_rules() -> None:
@@ -301,7 +316,7 @@ def test_option_parser() -> None:
     options = Options()
     options.parseOptions(["--workers", "2-3", "--state-dir=/x"])
     settings = loaded(options=dict(options), environ={"HOKM_REDIS": "redis://r"})
-    assert (settings.workers, settings.state_dir) == (WorkerRange(2, 3), "/x")
+    assert (settings.workers, settings.state_dir) == (WorkerRange(2, 3, 2), "/x")
     assert settings.redis == "redis://r"
     assert "admin-token" not in options
     assert "tcp:8765" in str(options)

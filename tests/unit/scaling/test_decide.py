@@ -296,39 +296,6 @@ def test_missing_data_neither_adds_nor_removes() -> None:
         assert late.reasons == ("nothing was measured for 30 s: no rule can fire",)
 
 
-def _lagging(lag: float, seconds: float, *after: tuple[float, float]) -> History:
-    parts = [(200.0, 5.0), (seconds, lag), *after]
-    return series(*((s, {"typical_lag_ms": v, "loop_lag_ms": v}) for s, v in parts))
-
-
-@pytest.mark.parametrize(
-    ("history", "expected"),
-    [
-        (_lagging(250, 60), False),
-        (_lagging(250.1, 5), False),
-        (_lagging(250.1, 10), True),
-        (_lagging(400, 30, (55, 5)), True),
-        (_lagging(400, 30, (65, 5)), False),
-    ],
-)
-def test_overload(history: History, expected: bool) -> None:
-    """Most workers lag by more than 250 ms for 10 s; over a minute after the last of it."""
-    assert decided(history, max_workers=2).overloaded == expected
-    assert not decided(history, max_workers=3).overloaded
-
-
-def test_overload_is_told() -> None:
-    """In the reasons."""
-    [reason] = [r for r in decided(_lagging(400, 20), max_workers=2).reasons if "overloaded" in r]
-    assert reason.endswith("at 2 workers, the most allowed: new rooms are refused")
-
-
-def test_one_sick_worker_is_no_overload() -> None:
-    """New rooms go to the others."""
-    history = series((60, {"loop_lag_ms": 900.0}))
-    assert not decided(history, max_workers=2).overloaded
-
-
 def test_rules_of_ones_own() -> None:
     """Only those that there are."""
     one = Rule(name="r", metric="rooms_per_worker", above=10, duration_s=0, cooldown_s=0)

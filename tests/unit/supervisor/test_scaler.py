@@ -102,6 +102,15 @@ class Server:
             queue_length=0,
         )
 
+    def recent(self) -> tuple[WorkerReading, ...]:
+        return (WorkerReading(id=1, rooms=1, loop_lag_ms=self.lag_ms),)
+
+    def watch(self, seconds: int) -> None:
+        """Look for an overload each second."""
+        for _ in range(seconds):
+            self.scaler.watch()
+            self.clock.advance(1.0)
+
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.clock.pump([INTERVAL_S] * int(seconds / INTERVAL_S))
@@ -211,21 +220,26 @@ def test_bounds(low: int, high: int, wish: int, bounds: tuple[int, int]) -> None
 def test_overload() -> None:
     """At the most workers, with most of them lagging, new rooms are refused, until it is over.
 
-    No rule is needed for that, nor that workers are kept for long.
+    No rule is needed for that. It is told why, where one looks and where one reads afterwards.
     """
-    server = Server(Scaling(min_workers=2, max_workers=2, interval_s=1.0, keep_s=0, rule=()))
+    server = Server(Scaling(min_workers=1, max_workers=2, rule=()), target=2)
     server.lag_ms = 300
-    server.wait(10)
+    server.watch(5)
     assert not server.scaler.overloaded
-    server.wait(3)
+    server.watch(1)
     assert server.scaler.overloaded and server.shown("hokm_overloaded") == 1
-    assert server.scaler.status().overloaded
+    status = server.scaler.status()
+    assert status.overloaded
+    assert status.reasons[-1].endswith("there are 2, the most allowed: new rooms are refused")
     server.lag_ms = 1
-    server.wait(58)
+    server.watch(5)
     assert server.scaler.overloaded
-    server.wait(5)
+    server.watch(1)
     assert not server.scaler.overloaded and server.shown("hokm_overloaded") == 0
-    assert [entry.overloaded for entry in server.scaler.status().decisions] == [True, False]
+    began, ended = server.scaler.status().decisions
+    assert (began.overloaded, ended.overloaded) == (True, False)
+    assert began.reasons == status.reasons[-1:]
+    assert "welcome again" in ended.reasons[0]
 
 
 def test_another_instance() -> None:
