@@ -134,6 +134,8 @@ def _written(value: Any) -> str:
 def _allowed(kind: Any) -> str:
     """Say in words what values *kind*, an annotation or one of msgspec's types, takes."""
     match kind if isinstance(kind, shape.Type) else shape.type_info(kind):
+        case shape.Metadata(extra_json_schema={"title": str(title)}):
+            return title
         case shape.Metadata(type=inner):
             return _allowed(inner)
         case shape.StructType(cls=struct):

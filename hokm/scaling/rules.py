@@ -128,6 +128,10 @@ class Scaling(Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         _about("run, with its arguments, when another instance begins to be wanted"),
     ] = ()
+    instance_url: Annotated[
+        Annotated[str, Meta(pattern="^https?://.", title="an http or https address")] | None,
+        _about("is sent a POST when another instance begins to be wanted"),
+    ] = None
     rule: tuple[Rule, ...] = DEFAULTS
 
     def horizon_s(self) -> float:

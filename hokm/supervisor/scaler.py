@@ -55,14 +55,14 @@ class Scaler:
         readings: Readings,
         operations: Operations,
         metrics: Metrics,
-        on_full: Callable[[Sequence[str], Sequence[str]], object],
+        on_full: Callable[[Scaling, Sequence[str]], object],
         now: Callable[[], float],
     ) -> None:
         """Make one that has decided nothing.
 
         Args:
-            on_full: Is given `instance_command` when another instance begins to be wanted, and
-                why that is.
+            on_full: Is told when another instance begins to be wanted, by which settings, and
+                why.
             now: Seconds since 1970, for people.
         """
         self._clock = clock
@@ -113,7 +113,7 @@ class Scaler:
             target = decision.target if changes else reading.target
             self._note(reading.target, target, decision, decision.reasons)
         if decision.more_instances and not (before and before.more_instances):
-            self._on_full(scaling.instance_command, decision.reasons)
+            self._on_full(scaling, decision.reasons)
 
     # --- overload -------------------------------------------------------------------------
 

@@ -166,7 +166,7 @@ class Supervisor(Service):
             readings=self.readings,
             operations=self.operations,
             metrics=metrics,
-            on_full=Hook(reactor=reactor, environ=environ).call,
+            on_full=Hook(reactor=reactor, environ=environ, now=time.time).call,
             now=time.time,
         )
         self.relief = Relief(

@@ -19,6 +19,7 @@ from twisted.internet import threads
 from hokm import wire
 from hokm.scaling import DEFAULTS
 from hokm.tasks import run
+from tests.integration.test_hook import Operator
 from tests.integration.test_matches import FAST, Table, check_so_far, wait
 from tests.integration.test_sites import ask
 
@@ -175,10 +176,12 @@ async def test_an_overloaded_server_makes_no_tables(
 
 @pytest_twisted.ensureDeferred
 async def test_rules_are_read_anew(start_server: Callable[..., Any], tmp_path: Path) -> None:
-    """At SIGHUP; the first of them has the command run that starts another instance."""
+    """At SIGHUP; the first of them has those told who can start another instance."""
+    operator = Operator()
     told = tmp_path / "told"
     command = ["/bin/sh", "-c", f'echo "$HOKM_REASONS" > {told}']
-    config = configuration(tmp_path, instance_command=command)
+    hooks: dict[str, Any] = {"instance_command": command, "instance_url": operator.url}
+    config = configuration(tmp_path, **hooks)
     server = start_server("--config", config, workers=1)
 
     def hang_up() -> None:
@@ -189,13 +192,17 @@ async def test_rules_are_read_anew(start_server: Callable[..., Any], tmp_path: P
     configuration(
         tmp_path,
         ("some", "host_memory", "above", 0, "instance"),
-        instance_command=command,
+        **hooks,
     )
     hang_up()
     full = await until(server, lambda s: s["scaling"]["more_instances"])
     assert [rule["rule"] for rule in full["scaling"]["rules"]] == ["some"]
     await until(server, lambda s: told.exists() and told.read_text())
     assert told.read_text().startswith("some: host_memory ")
+    await until(server, lambda s: operator.told)
+    [(_, wish)] = operator.told
+    assert wish["reasons"][0].startswith("some: host_memory ")
+    operator.port.stopListening()
     Path(config).write_text("[scaling]\ninterval_s = -1\n")
     hang_up()
     await until(server, lambda s: "the settings stay as they were" in server.log.read_text())

@@ -57,7 +57,7 @@ class Server:
             readings=everything,
             operations=everything,
             metrics=self.metrics,
-            on_full=lambda command, reasons: self.full.append((command, reasons)),
+            on_full=lambda scaling, reasons: self.full.append((scaling.instance_command, reasons)),
             now=lambda: 1_700_000_000 + self.clock.seconds(),
         )
         self.scaler.start()
