@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 from typing import Any
 
 SECONDS = 5.0
@@ -18,8 +19,24 @@ class RawSocket:
         head: The server's answer to the handshake.
     """
 
-    def __init__(self, port: int, room: str | None, *headers: str, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        port: int,
+        room: str | None,
+        *headers: str,
+        host: str = "127.0.0.1",
+        before: bytes = b"",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Connect and shake hands.
+
+        Args:
+            before: Sent in front of the request.
+            tls: With which it is wrapped.
+        """
         self.sock = socket.create_connection((host, port), timeout=SECONDS)
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
         self._data = b""
         query = "" if room is None else f"?room_code={room}"
         key = base64.b64encode(os.urandom(16)).decode()
@@ -32,7 +49,7 @@ class RawSocket:
             "Sec-WebSocket-Version: 13",
             *headers,
         ]
-        self.sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.sock.sendall(before + ("\r\n".join(lines) + "\r\n\r\n").encode())
         self.head = self._until(b"\r\n\r\n").decode()
 
     @property

@@ -121,7 +121,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     ] = ("*",)
     trusted_proxies: Annotated[
         tuple[str, ...],
-        _about("addresses or networks whose `X-Forwarded-For` names the player's address"),
+        _about("addresses or networks whose `X-Forwarded-For` or PROXY header names the player"),
     ] = ("127.0.0.1", "::1")
     wrong_joins_per_minute: Annotated[
         int, _about("refused joins of one address before it must wait", "1/min", ge=1)

@@ -68,6 +68,7 @@ class Arrival(Struct, frozen=True, kw_only=True):
         head: Its request, which an earlier worker has read; empty where nobody has.
         answered: Whether the request was answered.
         watching: Whether it has a spectator's place.
+        origin: The address that it comes from; empty where that is the socket's other end.
     """
 
     connection: int
@@ -76,6 +77,7 @@ class Arrival(Struct, frozen=True, kw_only=True):
     head: bytes = b""
     answered: bool = False
     watching: bool = False
+    origin: str = ""
 
 
 class Connection(_Message, frozen=True):

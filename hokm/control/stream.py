@@ -30,7 +30,7 @@ def cookie(sock: socket.socket) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Bytes since the connection was made.
+    """Bytes since the request began.
 
     Attributes:
         read: By whoever held the socket.
@@ -41,8 +41,12 @@ class Counts:
     written: int
 
 
-def counts(sock: socket.socket) -> Counts | None:
-    """Ask the kernel; None where it does not count: no TCP, or the connection is gone."""
+def counts(sock: socket.socket, skipped: int = 0) -> Counts | None:
+    """Ask the kernel; None where it does not count: no TCP, or the connection is gone.
+
+    Args:
+        skipped: Bytes that were read before the request; they are not counted.
+    """
     try:
         before = None
         # What arrives between the questions would make the sums wrong: ask until nothing did.
@@ -52,7 +56,7 @@ def counts(sock: socket.socket) -> Counts | None:
     except (OSError, struct.error):
         return None
     acknowledged, received = info
-    return Counts(received - unread, acknowledged + unsent)
+    return Counts(received - unread - skipped, acknowledged + unsent)
 
 
 def _info(sock: socket.socket) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hokm.control import messages as m
 from hokm.control.ledger import LINES, Ledger
 from hokm.control.stream import cookie
+from hokm.origin import UNTOLD, Origin
 from hokm.supervisor.placement import RoomCode, WorkerId
 
 
@@ -32,6 +33,7 @@ class Held:
         line: Its line in the ledger.
         worker: Who serves it; None while it waits for one.
         watching: Whether it has a spectator's place.
+        origin: Where it comes from.
     """
 
     number: int
@@ -42,6 +44,7 @@ class Held:
     line: int
     worker: WorkerId | None = None
     watching: bool = False
+    origin: Origin = UNTOLD
 
     def arrival(self, *, read: bool = False, answered: bool = False) -> m.Arrival:
         """Announce it to a worker.
@@ -57,6 +60,7 @@ class Held:
             head=self.head if read else b"",
             answered=answered,
             watching=self.watching,
+            origin=self.origin.address,
         )
 
 
@@ -81,13 +85,17 @@ class Connections:
     def __len__(self) -> int:
         return len(self._all)
 
-    def add(self, room: RoomCode, head: bytes, sock: socket.socket) -> Held:
+    def add(
+        self, room: RoomCode, head: bytes, sock: socket.socket, origin: Origin = UNTOLD
+    ) -> Held:
         """Take a new connection; the socket is ours from now on.
 
         Raises:
             TooMany: See there; the socket stays the caller's.
         """
-        held = Held(self._number(), room, head, sock, cookie(sock), self._take_line())
+        held = Held(
+            self._number(), room, head, sock, cookie(sock), self._take_line(), origin=origin
+        )
         self.restore(held)
         return held
 

@@ -15,6 +15,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from hokm.origin import UNTOLD, Origin
+
 VERSION: Final = 1
 VARIABLE: Final = "HOKM_ESTATE"  # names the memfd's descriptor to a program that executed itself
 
@@ -46,6 +48,7 @@ class KeptConnection(Struct, frozen=True):
     line: int
     worker: int | None
     watching: bool
+    origin: Origin = UNTOLD
 
 
 class KeptRoom(Struct, frozen=True):
@@ -68,6 +71,7 @@ class Estate(Struct, frozen=True, kw_only=True):
         pins: Room and worker.
         rooms: Exported ones, of a program that ended.
         pending: Connections whose request is incomplete: cookie and descriptor.
+        origins: Of those among them in front of whose request a proxy has told it: by cookie.
         target: How many workers there are to be; None: as the settings say.
     """
 
@@ -81,6 +85,7 @@ class Estate(Struct, frozen=True, kw_only=True):
     pins: tuple[tuple[str, int], ...] = ()
     rooms: tuple[KeptRoom, ...] = ()
     pending: tuple[tuple[int, int], ...] = ()
+    origins: tuple[tuple[int, Origin], ...] = ()
     target: int | None = None
     version: int = VERSION
 

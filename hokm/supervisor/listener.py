@@ -1,14 +1,16 @@
 """The public port: accepts connections, peeks at their request, and hands them on unread.
 
-Nothing is read from a socket, so that it can be handed to another worker if the first one dies.
-A half-sent head costs nothing while it waits: `SO_RCVLOWAT` keeps the reactor asleep until more
-than what was seen is there (plain `MSG_PEEK` under epoll takes a whole core). The invariant:
+Nothing is read from a socket but what a proxy puts before the request (`hokm.origin`), so that it
+can be handed to another worker if the first one dies. A half-sent head costs nothing while it
+waits: `SO_RCVLOWAT` keeps the reactor asleep until more than what was seen is there (plain
+`MSG_PEEK` under epoll takes a whole core). The invariant:
 every accepted socket is handed on or closed within the head's deadline.
 """
 
 from __future__ import annotations
 
 import errno
+import hmac
 import socket
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,7 +19,9 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from hokm import origin as proxy
 from hokm.control.refusal import turn_away
+from hokm.origin import Header, NoHeader, Origin
 from hokm.supervisor.head import HEAD_BYTES, Bad, Head, Incomplete, parse
 from hokm.tasks import every
 
@@ -32,6 +36,7 @@ _SWEEP_SECONDS: Final = 0.5  # how exact the deadline is
 _PAUSE_SECONDS: Final = 1.0
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _TIMEOUT: Final = Bad(408, "Request Timeout")
+_NO_PROXY: Final = Bad(400, "Bad Request")
 _CROWDED: Final = Bad(503, "Service Unavailable")
 
 
@@ -47,12 +52,13 @@ class Listener:
         *,
         reactor: Any,  # IReactorFDSet and IReactorTime
         sock: socket.socket,
-        on_websocket: Callable[[Head, socket.socket, str], object],
-        on_http: Callable[[Head, socket.socket, str], object],
+        on_websocket: Callable[[Head, socket.socket, Origin], object],
+        on_http: Callable[[Head, socket.socket, Origin], object],
         on_refused: Callable[[str], object],
         pending: int = PENDING,
         pending_per_peer: int = PENDING_PER_PEER,
         is_proxy: Callable[[str], bool] = lambda peer: False,
+        secret: bytes = b"",
     ) -> None:
         """Take over a socket that listens; call `start` to accept.
 
@@ -60,13 +66,15 @@ class Listener:
             reactor: Watches the sockets, and its clock keeps the deadlines.
             sock: Bound and listening, IPv4 or IPv6.
             on_websocket: Is given each request for a WebSocket, the socket, which it owns,
-                non-blocking and unread, and the peer's address.
+                non-blocking and unread, and where it comes from.
             on_http: The same for every other request.
             on_refused: Is told why a connection was not handed on: bad_request, head_too_large,
                 head_timeout, crowded, gone.
             pending: How many incomplete heads may wait.
             pending_per_peer: How many of one address.
-            is_proxy: Says of an address whether many players come from it: it has no such limit.
+            is_proxy: Says of an address whether many players come from it: it has no such limit,
+                and is believed where they come from.
+            secret: By which the gates of this instance are known, whatever their address.
         """
         sock.setblocking(False)
         self.accepted = 0
@@ -78,6 +86,7 @@ class Listener:
         self._max = pending
         self._max_per_peer = pending_per_peer
         self._is_proxy = is_proxy
+        self._secret = secret
         self._pending: dict[_Pending, None] = {}  # in the order of their coming, as the next
         self._of_peer: dict[str, dict[_Pending, None]] = {}
         self._exhausted = False
@@ -104,15 +113,19 @@ class Listener:
         """Accept nothing for now: who comes waits in the kernel's queue."""
         self._reactor.removeReader(self)
 
-    def waiting(self) -> list[socket.socket]:
-        """Return the connections whose head is not complete."""
-        return [waiting.sock for waiting in self._pending]
+    def waiting(self) -> list[tuple[socket.socket, Origin | None]]:
+        """Return the connections whose head is not complete, and what a proxy has said of them."""
+        return [(waiting.sock, waiting.told) for waiting in self._pending]
 
-    def look_again(self, sock: socket.socket) -> None:
-        """Go on with a connection that an earlier life of this program had accepted."""
+    def look_again(self, sock: socket.socket, told: Origin | None) -> None:
+        """Go on with a connection that an earlier life of this program had accepted.
+
+        Args:
+            told: What a proxy has said of it.
+        """
         sock.setblocking(False)
-        peer = sock.getpeername()[0]
-        self._look(_Pending(self, sock, _plain(peer), self._reactor.seconds()))
+        peer = _plain(sock.getpeername()[0]) if told is None else told.address
+        self._look(_Pending(self, sock, peer, self._reactor.seconds(), told))
 
     def stop(self) -> None:
         """Accept nothing more and close what is pending; connections handed on live on."""
@@ -182,8 +195,13 @@ class Listener:
         if len(data) <= waiting.seen:  # woken, but not by bytes: the other end has closed
             self._drop(waiting, "gone")
             return
+        header = proxy.read(data) if waiting.told is None else NoHeader.ABSENT
         parsed = parse(data)
-        if isinstance(parsed, Incomplete):
+        if isinstance(header, Header):
+            self._believe(waiting, header)
+        elif header is NoHeader.MALFORMED:
+            self._drop(waiting, "bad_request", _NO_PROXY)
+        elif header is NoHeader.PARTIAL or isinstance(parsed, Incomplete):
             waiting.seen = len(data)
             waiting.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)
             self._keep(waiting)
@@ -191,6 +209,18 @@ class Listener:
             self._drop(waiting, "head_too_large" if parsed.status == 431 else "bad_request", parsed)
         else:
             self._hand_on(waiting, parsed)
+
+    def _believe(self, waiting: _Pending, header: Header) -> None:
+        """Take a header out of the stream, and look at what follows as if it had come alone."""
+        is_gate = bool(self._secret) and hmac.compare_digest(header.secret, self._secret)
+        if not is_gate and not self._is_proxy(waiting.peer):
+            self._drop(waiting, "bad_request", _NO_PROXY)
+            return
+        sock, peer = self._release(waiting), waiting.peer
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        sock.recv(header.size)  # all of it is there
+        told = Origin(header.address or peer, header.hops, header.size)
+        self._look(_Pending(self, sock, told.address, self._reactor.seconds(), told))
 
     def _keep(self, waiting: _Pending) -> None:
         if waiting in self._pending:
@@ -236,7 +266,7 @@ class Listener:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             take = self._on_websocket if head.is_websocket else self._on_http
-            take(head, sock, waiting.peer)
+            take(head, sock, waiting.told or Origin(waiting.peer))
         except Exception:  # noqa: BLE001 - one connection must not end the listener; it is logged
             _log.failure("connection of {peer} was not handed on", peer=waiting.peer)
             sock.close()
@@ -256,13 +286,21 @@ class Listener:
 class _Pending:
     """A connection whose head is incomplete; hashed by identity."""
 
-    __slots__ = ("_listener", "peer", "seen", "since", "sock")
+    __slots__ = ("_listener", "peer", "seen", "since", "sock", "told")
 
-    def __init__(self, listener: Listener, sock: socket.socket, peer: str, since: float) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        sock: socket.socket,
+        peer: str,
+        since: float,
+        told: Origin | None = None,
+    ) -> None:
         self._listener = listener
         self.sock = sock
-        self.peer = peer
+        self.peer = peer  # once a proxy has told it, where the connection comes from
         self.since = since
+        self.told = told  # what a proxy has said
         self.seen = 0  # bytes that the last peek gave
 
     def fileno(self) -> int:

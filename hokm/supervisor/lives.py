@@ -115,9 +115,10 @@ class Lives:
                 self._routing.placement.pin(RoomCode(room), WorkerId(worker))
         lost = [one for one in held if one.worker is None or self._pool.get(one.worker) is None]
         self._routing.recovery.take_over(lost)
+        origins = dict(left.origins)
         for cookie, _ in left.pending:
             if (sock := heritage.sockets.get(cookie)) is not None:
-                self._listener.look_again(sock)
+                self._listener.look_again(sock, origins.get(cookie))
         _log.info("{count} connections of the life before go on", count=len(held))
 
     # --- being started again --------------------------------------------------------------

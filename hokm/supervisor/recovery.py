@@ -115,7 +115,7 @@ class Recovery:
 
     def _judge(self, held: Held) -> Trust:
         """See how far a connection can be trusted, and bring its line up to date."""
-        kernel = counts(held.sock)
+        kernel = counts(held.sock, held.origin.skipped)
         line = self._connections.ledger.line(held.line)
         found = trust(kernel, line, len(held.head))
         if found in (Trust.UNREAD, Trust.UNANSWERED):

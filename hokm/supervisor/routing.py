@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from hokm.control import messages as m
 from hokm.control.refusal import turn_away
 from hokm.metrics import Metrics
+from hokm.origin import UNTOLD, Origin
 from hokm.supervisor.connections import Connections, Held, TooMany
 from hokm.supervisor.head import Head
 from hokm.supervisor.moves import Moves
@@ -87,13 +88,13 @@ class Routing:
 
     # --- connections ----------------------------------------------------------------------
 
-    def come(self, head: Head, sock: socket.socket) -> None:
+    def come(self, head: Head, sock: socket.socket, origin: Origin = UNTOLD) -> None:
         """Take a new connection; the socket, whose request nobody has read, is ours."""
         if head.room_code is None:
             turn_away(sock, 404, "Not Found")
             return
         try:
-            held = self.connections.add(RoomCode(head.room_code), head.raw, sock)
+            held = self.connections.add(RoomCode(head.room_code), head.raw, sock, origin)
         except TooMany:
             self._turn_away(sock)
         else:

@@ -59,7 +59,7 @@ class Supervisor(Service):
     """The program's control plane: store, workers, listener.
 
     Attributes:
-        on_http: Takes each connection that wants no WebSocket.
+        on_http: Takes each connection that wants no WebSocket, and the address it comes from.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Supervisor(Service):
             worker: Module that is a worker's program.
         """
         self.metrics = metrics
-        self.on_http: Callable[[socket.socket], None] = socket.socket.close
+        self.on_http: Callable[[socket.socket, str], None] = lambda sock, origin: sock.close()
         self._reactor = reactor
         self._settings = settings
         self._give_up = give_up
@@ -111,8 +111,8 @@ class Supervisor(Service):
         self.listener = Listener(
             reactor=reactor,
             sock=listening,
-            on_websocket=lambda head, sock, peer: self.routing.come(head, sock),
-            on_http=lambda head, sock, peer: self.on_http(sock),
+            on_websocket=lambda *request: self.routing.come(*request),
+            on_http=lambda head, sock, origin: self.on_http(sock, origin.address),
             on_refused=lambda why: metrics.connections_refused.labels(why).inc(),
             is_proxy=Proxies(settings.worker.trusted_proxies).trusts,
         )

@@ -58,6 +58,7 @@ def kept_connections(connections: Connections) -> tuple[e.KeptConnection, ...]:
             line=held.line,
             worker=held.worker,
             watching=held.watching,
+            origin=held.origin,
         )
         for held in connections.all()
     )
@@ -85,7 +86,10 @@ def living(routing: Routing, pool: Pool, listener: Listener, **rest: Any) -> e.E
         workers=workers,
         connections=kept_connections(routing.connections),
         pins=pins,
-        pending=tuple((cookie(sock), sock.fileno()) for sock in listener.waiting()),
+        pending=tuple((cookie(sock), sock.fileno()) for sock, _ in listener.waiting()),
+        origins=tuple(
+            (cookie(sock), origin) for sock, origin in listener.waiting() if origin is not None
+        ),
         target=pool.target,
         **rest,
     )
@@ -296,6 +300,7 @@ def restore_connections(connections: Connections, heritage: Heritage) -> list[He
             one.line,
             WorkerId(one.worker) if one.worker is not None and heritage.executed else None,
             one.watching,
+            one.origin,
         )
         connections.restore(held)
         found.append(held)

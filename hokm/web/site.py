@@ -91,14 +91,25 @@ class PublicSite:
         site.startFactory()
         self._site = site
 
-    def adopt(self, sock: socket.socket) -> None:
-        """Serve the request that waits in *sock*, which is closed here: Twisted has its own."""
+    def adopt(self, sock: socket.socket, origin: str) -> None:
+        """Serve the request that waits in *sock*, which is closed here: Twisted has its own.
+
+        Args:
+            origin: Address that the connection comes from.
+        """
         with sock:
-            self._reactor.adoptStreamConnection(sock.fileno(), sock.family, self._site)
+            transport = self._reactor.adoptStreamConnection(sock.fileno(), sock.family, self._site)
+        transport.protocol.origin = origin
 
 
 class _OneRequest(HTTPChannel):
-    """One request a connection."""
+    """One request a connection.
+
+    Attributes:
+        origin: Address that it comes from.
+    """
+
+    origin = ""
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
         request.responseHeaders.setRawHeaders(b"connection", [b"close"])
@@ -200,7 +211,7 @@ class _Root(Resource):
             raise Refused(400, str(error)) from None
         now = self._clock.seconds()
         forwarded = request.getHeader("x-forwarded-for")
-        peer = self._client_address(str(request.getClientAddress().host), forwarded)
+        peer = self._client_address(request.channel.origin, forwarded)
         if not self._each.take(peer, now) or not self._all.take(None, now):
             request.setHeader("Retry-After", "60")
             raise Refused(429, "too many new tables; try again in a minute")

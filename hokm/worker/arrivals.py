@@ -120,7 +120,8 @@ class Arrivals:
             made.append(self._host.make_player(connection, arrival.connection, room, self._closed))
             return made[0]
 
-        adopt(sock, self._site, self._ledger.line(arrival.line), make, frozen=frozen)
+        connection = adopt(sock, self._site, self._ledger.line(arrival.line), make, frozen=frozen)
+        connection.peer = arrival.origin or connection.peer
         return made[0]
 
     def _closed(self, player: Player) -> None:

@@ -15,12 +15,16 @@ import pytest_twisted  # type: ignore[import-untyped]
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from hokm import origin as proxy
 from hokm.control.refusal import turn_away
+from hokm.origin import Origin
 from hokm.supervisor import listener as module
 from hokm.supervisor.head import Head
 from hokm.supervisor.listener import Listener
 
 REQUEST = b"GET /ws?room_code=abcd HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"
+
+SECRET = b"of this instance"
 
 
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
@@ -39,8 +43,8 @@ class Site:
         port = socket.create_server((address, 0), family=family, backlog=1000)
         self.address = port.getsockname()
         self.family = family
-        self.websockets: list[tuple[Head, socket.socket, str]] = []
-        self.others: list[tuple[Head, socket.socket, str]] = []
+        self.websockets: list[tuple[Head, socket.socket, Origin]] = []
+        self.others: list[tuple[Head, socket.socket, Origin]] = []
         self.clients: list[socket.socket] = []
         self.refused: Counter[str] = Counter()
         self.listener = Listener(
@@ -52,6 +56,7 @@ class Site:
             pending=pending,
             pending_per_peer=pending_per_peer,
             is_proxy=lambda peer: peer == self.proxy,
+            secret=SECRET,
         )
         self.proxy = ""
         self.listener.start()
@@ -96,9 +101,9 @@ async def test_a_request_is_handed_on_unread(site: Site) -> None:
     """The new owner gets the head, the peer's address and a socket with all its bytes."""
     site.client(REQUEST + b"more")
     await until(lambda: site.websockets)
-    head, sock, peer = site.websockets[0]
+    head, sock, origin = site.websockets[0]
     assert head == Head("GET", "/ws", "ABCD", True, REQUEST)
-    assert peer == site.address[0]
+    assert origin == Origin(site.address[0])
     assert not sock.getblocking()
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert sock.recv(1000) == REQUEST + b"more"
@@ -199,6 +204,80 @@ async def test_a_proxys_connections_are_not_one_strangers(site: Site) -> None:
     site.client(b"GET")
     await until(lambda: site.refused["crowded"] == 1)
     assert site.listener.pending == 9
+
+
+PLAYER = "192.0.2.7"
+HEADERS = [
+    (b"PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\n", Origin(PLAYER, 0, 35)),
+    (b"PROXY UNKNOWN\r\n", Origin("127.0.0.1", 0, 15)),
+    (proxy.write(PLAYER, hops=2), Origin(PLAYER, 2, 32)),
+]
+
+
+@pytest.mark.parametrize(("header", "origin"), HEADERS)
+@pytest_twisted.ensureDeferred
+async def test_a_proxys_header(site: Site, header: bytes, origin: Origin) -> None:
+    """Exactly its bytes are taken out, at once or byte by byte; the origin is what it says."""
+    site.proxy = "127.0.0.1"
+    site.client(header + REQUEST + b"more")
+    await until(lambda: site.websockets)
+    slow = site.client()
+    for byte in header + REQUEST:
+        slow.sendall(bytes((byte,)))
+        await deferLater(reactor, 0.0005)
+    await until(lambda: len(site.websockets) == 2)
+    for (head, sock, told), rest in zip(site.websockets, (b"more", b""), strict=True):
+        assert (head.room_code, told) == ("ABCD", origin)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 1
+        assert sock.recv(1000) == REQUEST + rest
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_gate_is_known_by_its_secret(site: Site) -> None:
+    """From whatever address it comes; with another secret it is nobody."""
+    site.client(proxy.write(PLAYER, secret=SECRET) + REQUEST)
+    await until(lambda: site.websockets)
+    assert site.websockets[0][2].address == PLAYER
+    site.client(proxy.write(PLAYER, secret=b"guessed") + REQUEST)
+    await until(lambda: site.refused["bad_request"] == 1)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "sent"),
+    [
+        ("", HEADERS[0][0] + REQUEST),
+        ("", HEADERS[2][0] + REQUEST),
+        ("", HEADERS[2][0]),
+        ("127.0.0.1", HEADERS[0][0] * 2 + REQUEST),
+        ("127.0.0.1", HEADERS[2][0] * 2 + REQUEST),
+        ("127.0.0.1", b"PROXY NONSENSE\r\n" + REQUEST),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_headers_that_are_refused(site: Site, trusted: str, sent: bytes) -> None:
+    """A stranger's, a second one, a malformed one: 400."""
+    site.proxy = trusted
+    client = site.client(sent)
+    await until(lambda: site.refused)
+    assert site.refused == {"bad_request": 1}
+    assert client.recv(1000).startswith(b"HTTP/1.1 400")
+
+
+@pytest_twisted.ensureDeferred
+async def test_half_sent_headers_are_bounded_by_their_player(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a proxy, once it has told whose they are; who sends half of one has to be quick."""
+    monkeypatch.setattr(module, "HEAD_SECONDS", 0.5)
+    site.proxy = "127.0.0.1"
+    site.listener._max_per_peer = 3
+    half = site.client(HEADERS[2][0][:20])
+    for _ in range(5):
+        site.client(HEADERS[2][0] + b"GET")
+    await until(lambda: site.refused["crowded"] == 2)
+    assert [told for _, told in site.listener.waiting()] == [None, *[HEADERS[2][1]] * 3]
+    await until(lambda: site.refused["head_timeout"] == 4, 3)
+    assert half.recv(1000).startswith(b"HTTP/1.1 408")
 
 
 @pytest_twisted.ensureDeferred

@@ -10,6 +10,7 @@ import pytest
 from hokm.control import messages as m
 from hokm.control.ledger import SENT, SENT_FROM, TAKEN
 from hokm.control.stream import Trust, counts
+from hokm.origin import Origin
 from hokm.supervisor.connections import Held
 from hokm.supervisor.placement import Placement, RoomCode, WorkerId
 from hokm.supervisor.recovery import Recovery
@@ -30,12 +31,16 @@ class Player:
         data: What he has read.
     """
 
-    def __init__(self, world: World, room: RoomCode) -> None:
+    def __init__(self, world: World, room: RoomCode, before: bytes = b"") -> None:
         self.world = world
         ours, self.sock = connect()
         self.sock.settimeout(SECONDS)
+        self.sock.sendall(before)
+        assert ours.recv(len(before)) == before  # what the listener has taken out
         ours.setblocking(False)  # as the listener leaves it
-        self.held: Held = world.connections.add(room, HEAD, ours)
+        self.held: Held = world.connections.add(
+            room, HEAD, ours, Origin("192.0.2.7", skipped=len(before))
+        )
         world.connections.assign(self.held, world.dead.id)
         self.line = world.connections.ledger.line(self.held.line)
         self.sock.sendall(HEAD)
@@ -299,6 +304,21 @@ def test_a_worker_that_cannot_adopt(world: World) -> None:
     assert player.ends() == ANSWER + GOODBYE
     assert world.connections.all() == [other.held, elsewhere.held]
     assert world.distrusts == [Trust.HALF_READ]
+
+
+def test_what_a_proxy_put_before_the_request(world: World) -> None:
+    """Is no part of the streams: it was taken out before any worker saw the socket."""
+    player = Player(world, ROOM, b"PROXY UNKNOWN\r\n")
+    world.players.append(player)
+    player.read_by_worker(len(HEAD))
+    player.line[TAKEN] = len(HEAD)
+    player.written_by_worker(ANSWER, len(ANSWER))
+    unread = Player(world, ROOM, b"PROXY UNKNOWN\r\n")
+    world.players.append(unread)
+    world.take_over()
+    [adopt] = world.adopts()
+    assert adopt.arrivals == (player.held.arrival(read=True, answered=True),)
+    assert world.unread == [unread.held.number]
 
 
 def test_a_worker_that_cannot_adopt_may_hold_copies_still(world: World) -> None:
