@@ -1,99 +1,70 @@
-"""Every metric: its name, type, labels and help; and how many processes show one set of them.
+"""Every metric: its name, type, labels and help.
 
-A worker's values lie in memory-mapped files (prometheus_client's multiprocess mode, switched on
-by an environment variable that `prepare` returns and the worker is started with). The supervisor's
-own values are plain ones in its memory. `render` adds up both, so a metric may be fed on either
-side. A dead worker's gauges go; its counters and histograms stay in the sums.
-
-Exposed are all metrics from the start; those whose labels are not known beforehand (`worker`,
-`reason`) by their name and type only.
+All are exposed from the start; those whose labels are not known beforehand (`worker`, `reason`),
+and gauges of what is not known yet, by their name and type only: missing is missing, never zero.
+docs/operations/metrics.md is made of this module.
 """
 
 from __future__ import annotations
 
-import os
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
-from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from hokm.multiprocess import Count, Shared
 from hokm.wire import ERRORS
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"  # of `render`
-VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is imported
 
-_FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+# In seconds. What is promised lies on a bound, so that a share of it can be told exactly: pauses of
+# 50 ms, answers in 100 and 200 ms, recovery in 1 s.
+_FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
 _GAME: Final = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 2700.0, 3600.0, 7200.0)
 
-
-def prepare(directory: Path, *, keep: bool = False) -> dict[str, str]:
-    """Make *directory* ready for the workers' values, and remove those of an earlier run.
-
-    Memory (`/run`, `/dev/shm`) suits best: the files are written all the time and worth nothing
-    after the run.
-
-    Args:
-        keep: Whether workers of an earlier life of the program live on, and with them their files.
-
-    Returns:
-        Variables that each worker must have in its environment from its start.
-
-    Raises:
-        OSError: The directory cannot be used. The caller reports it and does not start.
-    """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for old in () if keep else directory.glob("*.db"):
-        old.unlink()
-    return {VARIABLE: str(directory)}
+PROCESSES: Final = ("supervisor", "worker", "store")  # values of the label `process`
+WAYS: Final = ("in", "out")  # values of the label `direction` of a network
 
 
-def never_forks() -> None:
-    """Spare each count a system call, in a process that shows its values in files.
+class Listed(Struct, frozen=True):
+    """What docs/operations/metrics.md says of one metric."""
 
-    prometheus_client asks for the pid at each of them, to notice a fork: 8 % of a worker's CPU. A
-    worker does not fork. To be called before any metric is made.
-    """
-    if VARIABLE in os.environ:
-        pid = os.getpid()
-        values.ValueClass = values.MultiProcessValue(lambda: pid)
-
-
-def observe_all(histogram: Histogram, amounts: Sequence[float]) -> None:
-    """Observe many amounts at the cost of about one: each write to the file counts.
-
-    It reaches into prometheus_client, which has no call for it; tests/unit/test_pins.py pins what.
-    """
-    buckets: dict[int, int] = defaultdict(int)
-    for amount in amounts:
-        buckets[bisect_left(histogram._upper_bounds, amount)] += 1
-    for bucket, count in buckets.items():
-        histogram._buckets[bucket].inc(count)
-    histogram._sum.inc(sum(amounts))
+    topic: str
+    name: str
+    kind: Literal["gauge", "counter", "histogram"]
+    labels: tuple[str, ...]
+    help: str
 
 
 class Metrics:
-    """The metrics of one process; in the supervisor, of all."""
+    """The metrics of one process; in the supervisor, of all.
+
+    Attributes:
+        listed: All of them, in the order of the document.
+    """
 
     def __init__(self, *, workers: Path | None = None) -> None:
-        """Make all metrics, at zero.
+        """Make all metrics, at zero or not known.
 
         Args:
-            workers: The directory that `prepare` made; None where there is no other process to
-                show: in the workers and in tests.
+            workers: The directory that `hokm.multiprocess.prepare` made; None where there is no
+                other process to show: in the workers and in tests.
         """
+        self.listed: list[Listed] = []
+        self._topic = ""
         self._registry = CollectorRegistry()
         self._shown = CollectorRegistry()
-        self._shared = _Shared(self._registry, workers)
+        self._shared = Shared(self._registry, workers)
         self._shown.register(self._shared)
-        self._make_gauges()
-        self._make_counters()
-        self._make_histograms()
+        self._make_players_and_games()
+        self._make_service()
+        self._make_store()
+        self._make_workers()
+        self._make_machine()
+        self._make_scaling()
+        self._make_moves()
 
     def render(self) -> bytes:
         """Write all metrics in Prometheus' text format."""
@@ -105,8 +76,16 @@ class Metrics:
 
     def forget_worker(self, worker: int) -> None:
         """Drop what was shown of a worker under its number."""
-        for gauge in (self.cpu_usage, self.memory_usage, self.error_rate):
+        for gauge in self._of_workers:
             gauge.remove(worker)
+
+    def counted(self) -> list[Count]:
+        """Return what was counted here and by dead workers: for the life after this one."""
+        return self._shared.counted()
+
+    def go_on(self, counted: Iterable[Count]) -> None:
+        """Count on from what an earlier life of this process has counted."""
+        self._shared.go_on(counted)
 
     def matches(self) -> tuple[int, float]:
         """Return how many matches have ended in all processes, and their seconds in all."""
@@ -119,16 +98,149 @@ class Metrics:
         count = values.get("hokm_game_duration_seconds_count", 0.0)
         return int(count), values.get("hokm_game_duration_seconds_sum", 0.0)
 
-    def _make_gauges(self) -> None:
-        self.active_games = self._gauge("hokm_active_games", "Matches being played.")
+    # --- the metrics ----------------------------------------------------------------------
+
+    def _make_players_and_games(self) -> None:
+        self._topic = "Players and games"
         self.connected_players = self._gauge(
             "hokm_connected_players", "Seats whose player is connected."
+        )
+        self.peak_players = self._gauge(
+            "hokm_peak_connected_players",
+            "Most seats whose player was connected at once, since the supervisor started.",
+            known=False,
         )
         self.websocket_connections = self._gauge(
             "hokm_websocket_connections", "Open WebSocket connections, spectators included."
         )
+        self.connections = self._counter(
+            "hokm_connections_total", "WebSocket connections that came."
+        )
+        self.active_games = self._gauge("hokm_active_games", "Matches being played.")
         self.rooms = self._gauge("hokm_rooms", "Rooms held in memory.")
+        self.player_queue_length = self._gauge(
+            "hokm_player_queue_length", "Players waiting for a table."
+        )
+        self.games_created = self._counter("hokm_games_created_total", "Rooms created.")
+        self.games_completed = self._counter(
+            "hokm_games_completed_total", "Matches played to the end."
+        )
+        self.game_duration = self._histogram(
+            "hokm_game_duration_seconds", "Length of a match.", _GAME
+        )
+        self.player_joins = self._counter(
+            "hokm_player_joins_total", "Seats taken or resumed by players."
+        )
+        self.plays = self._counter("hokm_plays_total", "Cards played, by bots too.")
+
+    def _make_service(self) -> None:
+        self._topic = "How players are served"
+        self.healthy = self._gauge("hokm_healthy", "1 while /health says 200, else 0.", known=False)
+        self.response_time = self._histogram(
+            "hokm_response_time_seconds", "From a message's arrival to its answer, commit included."
+        )
+        self.error_rate = self._of_worker(
+            "hokm_error_rate",
+            "Part of the last minute's messages that the server failed to serve, 0 to 1.",
+        )
+        self.messages_refused = self._counter(
+            "hokm_messages_refused_total", "Messages answered with an error.", "code"
+        )
+        self.connections_refused = self._counter(
+            "hokm_connections_refused_total", "Connections turned away.", "reason"
+        )
+        for code in ERRORS:
+            self.messages_refused.labels(code)
+
+    def _make_store(self) -> None:
+        self._topic = "The store"
+        self.store_up = self._gauge(
+            "hokm_store_up", "1 while the store answers, else 0.", known=False
+        )
+        self.commit_time = self._histogram(
+            "hokm_commit_seconds", "One call of the store's commit script."
+        )
+        self.commits = self._counter("hokm_commits_total", "Calls of the store's commit script.")
+        self.store_disk_usage = self._gauge(
+            "hokm_store_disk_usage",
+            "Part of the embedded store's disk that is full, 0 to 1.",
+            known=False,
+        )
+
+    def _make_workers(self) -> None:
+        self._topic = "Workers"
         self.workers = self._gauge("hokm_workers", "Worker processes that take rooms.")
+        self.workers_target = self._gauge(
+            "hokm_workers_target", "How many there are to be.", known=False
+        )
+        self.cpu_usage = self._of_worker(
+            "hokm_cpu_usage", "Part of one core that the worker uses, 0 to 1."
+        )
+        self.memory_usage = self._of_worker(
+            "hokm_memory_usage", "Worker's resident memory as part of what it may have, 0 to 1."
+        )
+        self.worker_lag = self._of_worker(
+            "hokm_worker_lag_seconds",
+            "How late the worker's timers ran, 99th percentile of its last 30 s.",
+        )
+        self.worker_rooms = self._of_worker("hokm_worker_rooms", "Rooms that the worker has.")
+        self.worker_connections = self._of_worker(
+            "hokm_worker_connections", "Connections that the worker has."
+        )
+        self.event_loop_lag = self._histogram(
+            "hokm_event_loop_lag_seconds", "How late the workers' timers ran."
+        )
+        self.worker_restarts = self._counter(
+            "hokm_worker_restarts_total", "Workers started anew after they died."
+        )
+
+    def _make_machine(self) -> None:
+        self._topic = "What is used of the machine"
+        self.cpu_seconds = self._counter(
+            "hokm_cpu_seconds_total", "CPU time that this server's processes used.", "process"
+        )
+        self.memory_bytes = self._gauge(
+            "hokm_memory_bytes", "Resident memory of this server's processes.", "process"
+        )
+        self.disk_bytes = self._counter(
+            "hokm_disk_bytes_total",
+            "Bytes that this server's processes had read from disks, and written to them.",
+            "process",
+            "direction",
+        )
+        self.network_bytes = self._counter(
+            "hokm_network_bytes_total", "Bytes of players' WebSockets.", "direction"
+        )
+        self.descriptor_usage = self._gauge(
+            "hokm_descriptor_usage",
+            "Part of its allowed descriptors that a process has open, 0 to 1; of the workers the "
+            "one with most.",
+            "process",
+        )
+        self.host_cpu_usage = self._gauge(
+            "hokm_host_cpu_usage",
+            "Use of all CPUs that this server may use, by anybody, 0 to 1.",
+            known=False,
+        )
+        self.host_memory_usage = self._gauge(
+            "hokm_host_memory_usage",
+            "Memory in use in the machine or cgroup, page cache not counted, 0 to 1.",
+            known=False,
+        )
+        self.host_network_bytes = self._counter(
+            "hokm_host_network_bytes_total",
+            "Bytes through the network interfaces, loopback not counted.",
+            "direction",
+        )
+        self.host_disk_bytes = self._counter(
+            "hokm_host_disk_bytes_total", "Bytes of the machine's disks, by anybody.", "direction"
+        )
+
+    def _make_scaling(self) -> None:
+        self._topic = "Scaling"
+        self.scaling_events = self._counter(
+            "hokm_scaling_events_total", "Changes of the number of workers.", "direction"
+        )
         self.workers_wanted = self._gauge(
             "hokm_workers_wanted", "Workers that the scaling rules ask for, bounds left aside."
         )
@@ -141,49 +253,20 @@ class Metrics:
             "How near a rule's metric is to its threshold: from 1 on it is there.",
             "rule",
         )
-        self.player_queue_length = self._gauge(
-            "hokm_player_queue_length", "Players waiting for a table."
-        )
-        self.store_up = self._gauge("hokm_store_up", "1 while the store answers, else 0.")
-        self.error_rate = self._gauge(
-            "hokm_error_rate",
-            "Part of the last minute's messages that the server failed to serve, 0 to 1.",
-            "worker",
-        )
-        self.cpu_usage = self._gauge(
-            "hokm_cpu_usage", "Part of one core that the worker uses, 0 to 1.", "worker"
-        )
-        self.memory_usage = self._gauge(
-            "hokm_memory_usage",
-            "Worker's resident memory as part of what it may have, 0 to 1.",
-            "worker",
-        )
+        for direction in ("up", "down"):
+            self.scaling_events.labels(direction)
 
-    def _make_counters(self) -> None:
-        self.games_created = self._counter("hokm_games_created_total", "Rooms created.")
-        self.games_completed = self._counter(
-            "hokm_games_completed_total", "Matches played to the end."
-        )
-        self.player_joins = self._counter(
-            "hokm_player_joins_total", "Seats taken or resumed by players."
-        )
-        self.plays = self._counter("hokm_plays_total", "Cards played, by bots too.")
-        self.commits = self._counter("hokm_commits_total", "Calls of the store's commit script.")
-        self.worker_restarts = self._counter(
-            "hokm_worker_restarts_total", "Workers started anew after they died."
-        )
-        self.scaling_events = self._counter(
-            "hokm_scaling_events_total", "Changes of the number of workers.", "direction"
-        )
-        self.messages_refused = self._counter(
-            "hokm_messages_refused_total", "Messages answered with an error.", "code"
-        )
-        self.connections_refused = self._counter(
-            "hokm_connections_refused_total", "Connections turned away.", "reason"
-        )
+    def _make_moves(self) -> None:
+        self._topic = "Moves and crashes"
         self.moves = self._counter("hokm_moves_total", "Rooms moved between living workers.")
+        self.handoff_pause = self._histogram(
+            "hokm_handoff_pause_seconds", "How long a room stood still while it moved."
+        )
         self.move_aborts = self._counter(
             "hokm_move_aborts_total", "Moves that left the room where it was.", "reason"
+        )
+        self.recovery_pause = self._histogram(
+            "hokm_recovery_pause_seconds", "How long a room stood still after its worker's death."
         )
         self.adopted_connections = self._counter(
             "hokm_adopted_connections_total",
@@ -194,87 +277,64 @@ class Metrics:
             "Connections of dead workers that were closed since a frame was cut.",
             "trust",
         )
-        for direction in ("up", "down"):
-            self.scaling_events.labels(direction)
-        for code in ERRORS:
-            self.messages_refused.labels(code)
 
-    def _make_histograms(self) -> None:
-        self.response_time = self._histogram(
-            "hokm_response_time_seconds", "From a message's arrival to its answer, commit included."
-        )
-        self.commit_time = self._histogram(
-            "hokm_commit_seconds", "One call of the store's commit script."
-        )
-        self.event_loop_lag = self._histogram(
-            "hokm_event_loop_lag_seconds", "How late a worker's timers ran."
-        )
-        self.handoff_pause = self._histogram(
-            "hokm_handoff_pause_seconds", "How long a room stood still while it moved."
-        )
-        self.recovery_pause = self._histogram(
-            "hokm_recovery_pause_seconds", "How long a room stood still after its worker's death."
-        )
-        self.game_duration = self._histogram(
-            "hokm_game_duration_seconds", "Length of a match.", _GAME
-        )
+    # --- making them ----------------------------------------------------------------------
 
-    def _gauge(self, name: str, help: str, *labels: str) -> Gauge:
-        return Gauge(name, help, labels, registry=self._registry, multiprocess_mode="livesum")
+    def _gauge(self, name: str, help: str, *labels: str, known: bool = True) -> Gauge:
+        """Make a gauge; one that is not *known* yet is shown once it is set."""
+        self.listed.append(Listed(self._topic, name, "gauge", labels, help))
+        gauge = Gauge(name, help, labels, registry=self._registry, multiprocess_mode="livesum")
+        if not known:
+            gauge.set(float("nan"))
+        return gauge
+
+    def _of_worker(self, name: str, help: str) -> Gauge:
+        return self._gauge(name, help, "worker")
+
+    @property
+    def _of_workers(self) -> tuple[Gauge, ...]:
+        return (
+            self.cpu_usage,
+            self.memory_usage,
+            self.error_rate,
+            self.worker_lag,
+            self.worker_rooms,
+            self.worker_connections,
+        )
 
     def _counter(self, name: str, help: str, *labels: str) -> Counter:
+        self.listed.append(Listed(self._topic, name, "counter", labels, help))
         return Counter(name, help, labels, registry=self._registry)
 
     def _histogram(self, name: str, help: str, buckets: Sequence[float] = _FAST) -> Histogram:
+        self.listed.append(Listed(self._topic, name, "histogram", (), help))
         return Histogram(name, help, buckets=buckets, registry=self._registry)
 
 
-class _Shared(Collector):
-    """The sum of this process's metrics, the living workers' and what dead ones have counted.
-
-    Samples are added one by one, by name and labels. That is right for counters, for histograms
-    (their buckets are cumulative in each source) and for gauges that are counts; the other gauges
-    have a `worker` label, and so no two sources.
-    """
-
-    def __init__(self, own: CollectorRegistry, directory: Path | None) -> None:
-        self._own = own
-        self._directory = directory
-        self._departed: dict[str, Metric] = {}  # counters and histograms of dead workers
-
-    def collect(self) -> Iterator[Metric]:
-        return _added(self._own.collect(), [*self._read("*.db"), *self._departed.values()])
-
-    def forget(self, pid: int) -> None:
-        pattern = f"*_{pid}.db"
-        left = [metric for metric in self._read(pattern) if metric.type != "gauge"]
-        for metric in _added(left, self._departed.values()):
-            self._departed[metric.name] = metric
-        for file in self._files(pattern):
-            file.unlink()
-
-    def _files(self, pattern: str) -> list[Path]:
-        return [] if self._directory is None else sorted(self._directory.glob(pattern))
-
-    def _read(self, pattern: str) -> list[Metric]:
-        files = [str(file) for file in self._files(pattern)]
-        if not files:
-            return []
-        return list(MultiProcessCollector.merge(files))
+def markdown() -> str:
+    """Write docs/operations/metrics.md."""
+    lines = ["# Metrics", "", _PREFACE]
+    topic = ""
+    for metric in Metrics().listed:
+        if metric.topic != topic:
+            topic = metric.topic
+            lines += ["", f"## {topic}", "", "| name | type | labels | what |", "|---" * 4 + "|"]
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
+    return "\n".join(lines) + "\n"
 
 
-def _added(metrics: Iterable[Metric], more: Iterable[Metric]) -> Iterator[Metric]:
-    """Yield *metrics*, with the samples of those of the same name in *more* added to theirs."""
-    others: dict[str, list[Metric]] = defaultdict(list)
-    for metric in more:
-        others[metric.name].append(metric)
-    for metric in metrics:
-        sums: dict[tuple[str, tuple[tuple[str, str], ...]], float] = defaultdict(float)
-        for source in (metric, *others[metric.name]):
-            for sample in source.samples:
-                if not sample.name.endswith("_created"):  # a start time; sums make no sense
-                    sums[sample.name, tuple(sorted(sample.labels.items()))] += sample.value
-        total = Metric(metric.name, metric.documentation, metric.type)
-        for (name, labels), value in sums.items():
-            total.add_sample(name, dict(labels), value)
-        yield total
+_PREFACE: Final = """\
+Made from `hokm/metrics.py` by `scripts/docs`. What to look at, and which alerts there are:
+[monitoring.md](monitoring.md).
+
+One server shows the values of all its processes at `/metrics` of its admin port. Counters and
+histograms hold what dead workers have counted, too, and go on when the supervisor executes itself
+anew; they begin at zero when the server is started. A gauge that is not known, as a worker's CPU
+at the first look or the disk of a store that is elsewhere, has no sample. Of a histogram NAME
+there are `NAME_bucket`, `NAME_sum` and `NAME_count`.
+
+Labels have few values: `worker` is a small number that is used again; `process` is `supervisor`,
+`worker` (all of them, spares too) or `store` (the embedded one); `direction` is `in` or `out`,
+`read` or `written`, `up` or `down`; `code` is an error of the protocol, `rule` a rule of scaling;
+`reason` and `trust` are what they say."""

@@ -23,9 +23,11 @@ from twisted.python import usage
 from twisted.python.components import Componentized
 from zope.interface import implementer
 
-from hokm import config, logs, metrics
+from hokm import config, logs
 from hokm.admin.site import make_site
 from hokm.config import BadSetting, Endpoint, Settings
+from hokm.metrics import Metrics
+from hokm.multiprocess import prepare
 from hokm.proxies import Proxies
 from hokm.store import address as address_of
 from hokm.store.address import Address
@@ -134,13 +136,13 @@ def makeService(options: Options, worker: str = "hokm.worker") -> IService:
             listening = _bind("listen", address)
         operators = _bind("admin", settings.admin)
         values = Path(settings.state_dir) / "metrics"
-        environ = {**os.environ, **metrics.prepare(values, keep=executed)}
+        environ = {**os.environ, **prepare(values, keep=executed)}
         supervisor = Supervisor(
             reactor=reactor,
             settings=settings,
             listening=listening,
             store=store,
-            metrics=metrics.Metrics(workers=values),
+            metrics=Metrics(workers=values),
             environ=environ,
             give_up=lambda reason: _end(reactor, reason),
             heritage=heritage,

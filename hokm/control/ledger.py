@@ -49,6 +49,11 @@ class Ledger:
         """Return line *number*, as a sequence of counts that writes through."""
         return self._counts[number * _FIELDS : (number + 1) * _FIELDS]
 
+    def totals(self, lines: int) -> tuple[int, int]:
+        """Return the bytes taken and sent of the first *lines* lines, together."""
+        counts = self._counts[: lines * _FIELDS]
+        return sum(counts[TAKEN::_FIELDS]), sum(counts[SENT::_FIELDS])
+
     def clear(self, number: int) -> None:
         """Set a line to zero, for the next connection that has it."""
         line = self.line(number)

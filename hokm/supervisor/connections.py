@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hokm.control import messages as m
-from hokm.control.ledger import LINES, Ledger
+from hokm.control.ledger import LINES, SENT, TAKEN, Ledger
 from hokm.control.stream import cookie
 from hokm.origin import UNTOLD, Origin
 from hokm.supervisor.placement import RoomCode, WorkerId
@@ -81,6 +81,7 @@ class Connections:
         self._of_room: dict[RoomCode, dict[int, Held]] = {}
         self._unused = 0  # the lowest line that never was in use
         self._free: list[int] = []
+        self._closed = (0, 0)  # bytes taken and sent, of those that are gone
 
     def __len__(self) -> int:
         return len(self._all)
@@ -128,6 +129,11 @@ class Connections:
         """Return all connections."""
         return list(self._all.values())
 
+    def traffic(self) -> tuple[int, int]:
+        """Return the bytes that all connections have taken and sent, with those that are gone."""
+        taken, sent = self.ledger.totals(self._unused)
+        return self._closed[0] + taken, self._closed[1] + sent
+
     def assign(self, held: Held, worker: WorkerId | None) -> None:
         """Note who serves a connection from now on."""
         if held.worker is not None:
@@ -145,6 +151,8 @@ class Connections:
         del here[held.number]
         if not here:
             del self._of_room[held.room]
+        line, (taken, sent) = self.ledger.line(held.line), self._closed
+        self._closed = taken + line[TAKEN], sent + line[SENT]
         self.ledger.clear(held.line)
         self._free.append(held.line)
         held.sock.close()

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from hokm.multiprocess import Count
 from hokm.origin import UNTOLD, Origin
 
 VERSION: Final = 1
@@ -73,6 +74,7 @@ class Estate(Struct, frozen=True, kw_only=True):
         pending: Connections whose request is incomplete: cookie and descriptor.
         origins: Of those among them in front of whose request a proxy has told it: by cookie.
         target: How many workers there are to be; None: as the settings say.
+        counted: What the metrics have counted, living workers left aside.
     """
 
     ledger: int
@@ -87,6 +89,7 @@ class Estate(Struct, frozen=True, kw_only=True):
     pending: tuple[tuple[int, int], ...] = ()
     origins: tuple[tuple[int, Origin], ...] = ()
     target: int | None = None
+    counted: tuple[Count, ...] = ()
     version: int = VERSION
 
 

@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from hokm.jobs import Failed, Job
+from hokm.metrics import Metrics
 from hokm.store.embedded import EmbeddedServer
 from hokm.supervisor import estate, succession
 from hokm.supervisor.estate import KeptRoom
@@ -39,6 +40,7 @@ class Lives:
         routing: Routing,
         pool: Pool,
         listener: Listener,
+        metrics: Metrics,
         embedded: EmbeddedServer | None,
         lock: int | None,
         manager: ServiceManager | None,
@@ -54,6 +56,7 @@ class Lives:
         self._routing = routing
         self._pool = pool
         self._listener = listener
+        self._metrics = metrics
         self._embedded = embedded
         self._lock = lock
         self._manager = manager
@@ -92,6 +95,7 @@ class Lives:
             lock=self._lock,
             store_pid=None if embedded is None else embedded.pid,
             store_path=None if embedded is None else embedded.address.path,
+            counted=tuple(self._metrics.counted()),
         )
         succession.execute(left, os.environ, argv)
 
@@ -108,6 +112,7 @@ class Lives:
         """Go on where this process was before it executed itself."""
         left = heritage.estate
         self._pool.target = left.target or self._pool.target
+        self._metrics.go_on(left.counted)
         held = succession.restore_connections(self._routing.connections, heritage)
         succession.restore_workers(self._pool, left.workers, self._reactor)
         for room, worker in left.pins:

@@ -155,8 +155,11 @@ class Operations:
     # --- how ------------------------------------------------------------------------------
 
     async def _drain(self, worker: Worker, job: Job) -> None:
-        self._pool.target = max(1, self._pool.target - 1)
         self._metrics.scaling_events.labels("down").inc()
+        await self._take_away(worker, job)
+
+    async def _take_away(self, worker: Worker, job: Job) -> None:
+        self._pool.target = max(1, self._pool.target - 1)
         try:
             await self._empty(worker, job)
         except Failed:
@@ -255,12 +258,13 @@ class Operations:
         job.note = f"{replaced} workers replaced"
 
     async def _scale(self, count: int, job: Job) -> None:
-        if count > self._pool.target:
-            self._metrics.scaling_events.labels("up").inc(count - self._pool.target)
+        if count != self._pool.target:
+            direction = "up" if count > self._pool.target else "down"
+            self._metrics.scaling_events.labels(direction).inc()
         if count >= self._pool.target:
             await self._grow(count, job)
         while len(self._pool.ready) > count:
-            await self._drain(self._cheapest(), job)
+            await self._take_away(self._cheapest(), job)
         self._pool.target = count
         job.note = f"{count} workers"
 

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from typing import Any, Final
 
+from hokm.control import messages as m
 from hokm.metrics import Metrics
 from hokm.scaling import Reading, WorkerReading
 from hokm.supervisor.machine import Machine
@@ -38,6 +39,7 @@ class Readings:
         self._sampler = Sampler(time.monotonic)
         self._matches: deque[tuple[int, float]] = deque(maxlen=MATCH_LOOKS)
         self._matches_at: float | None = None
+        self._peak = 0  # players at once
 
     # --- once a second --------------------------------------------------------------------
 
@@ -45,6 +47,8 @@ class Readings:
         """See what each worker uses, and show it."""
         metrics = self._metrics
         metrics.workers.set(len(self._pool.ready))
+        metrics.workers_target.set(self._pool.target)
+        players = 0
         for worker in self._pool.active:
             if worker.pid is not None:
                 self._sampler.look(worker.pid)
@@ -55,7 +59,17 @@ class Readings:
                 part = usage.memory / self.machine.memory
                 metrics.memory_usage.labels(worker.id).set(part)
             if worker.stats is not None:
-                metrics.error_rate.labels(worker.id).set(worker.stats.error_rate)
+                players += worker.stats.players
+                self._show(worker.id, worker.stats)
+        self._peak = max(self._peak, players)
+        metrics.peak_players.set(self._peak)
+
+    def _show(self, worker: int, stats: m.Stats) -> None:
+        metrics = self._metrics
+        metrics.error_rate.labels(worker).set(stats.error_rate)
+        metrics.worker_lag.labels(worker).set(stats.loop_lag_ms / 1000)
+        metrics.worker_rooms.labels(worker).set(stats.rooms)
+        metrics.worker_connections.labels(worker).set(stats.connections)
 
     def _usage(self, worker: Worker) -> Usage:
         """Return what a worker used in the last second."""
@@ -86,13 +100,18 @@ class Readings:
 
     def take(self, seconds: float) -> Reading:
         """Read everything, as it was in the last *seconds*."""
+        cpu, memory = self.machine.cpu(), self.machine.memory_used()
+        unknown = float("nan")
+        self._metrics.host_cpu_usage.set(unknown if cpu is None else cpu)
+        part = unknown if memory is None else memory / self.machine.memory
+        self._metrics.host_memory_usage.set(part)
         return Reading(
             at=self._clock.seconds(),
             target=self._pool.target,
             workers=tuple(self._read(worker, seconds) for worker in self._pool.ready),
             memory_limit=self.machine.memory,
-            memory_used=self.machine.memory_used(),
-            host_cpu=self.machine.cpu(),
+            memory_used=memory,
+            host_cpu=cpu,
             games_created=self._tables.created,
             queue_length=0,  # nobody can wait for a table
             game_minutes=self._game_minutes(),

@@ -98,6 +98,7 @@ class Routing:
         except TooMany:
             self._turn_away(sock)
         else:
+            self._metrics.connections.inc()
             self.place(held)
 
     def place(self, held: Held) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from random import SystemRandom
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from hokm.store.redis import RedisStore
 from hokm.store.store import StoreAway
 from hokm.supervisor import succession
 from hokm.supervisor.connections import Connections
+from hokm.supervisor.consumption import LOOK_S, Consumption, processes
 from hokm.supervisor.hook import Hook
 from hokm.supervisor.listener import Listener
 from hokm.supervisor.lives import Lives
@@ -97,7 +99,7 @@ class Supervisor(Service):
         self._heritage = heritage
         self._manager = manager
         self._began = reactor.seconds()
-        self._tending: LoopingCall | None = None
+        self._loops: list[LoopingCall] = []
         self._embedded = store if isinstance(store, EmbeddedServer) else None
         where = store.address if isinstance(store, EmbeddedServer) else store
         self.store = RedisStore(
@@ -146,6 +148,7 @@ class Supervisor(Service):
             routing=self.routing,
             pool=self.pool,
             listener=self.listener,
+            metrics=metrics,
             embedded=self._embedded,
             lock=lock,
             manager=manager,
@@ -159,6 +162,13 @@ class Supervisor(Service):
             stop_seconds=settings.stop_seconds,
         )
         self.readings = Readings(clock=reactor, pool=self.pool, tables=self.tables, metrics=metrics)
+        self.consumption = Consumption(
+            metrics=metrics,
+            processes=lambda: processes(self.pool, self._embedded),
+            traffic=connections.traffic,
+            store_dir=None if self._embedded is None else Path(settings.state_dir),
+            first_life=heritage is None,
+        )
         self.scaler = Scaler(
             clock=reactor,
             scaling=settings.scaling,
@@ -202,7 +212,10 @@ class Supervisor(Service):
             self.lives.bring_back(self._heritage)
         self.pool.mind()
         self.listener.start()
-        self._tending = every(self._reactor, _TEND_SECONDS, self._tend, "housekeeping")
+        self._loops = [
+            every(self._reactor, _TEND_SECONDS, self._tend, "housekeeping"),
+            every(self._reactor, LOOK_S, self.consumption.look, "counting what is used"),
+        ]
         self.scaler.start()
         if self._manager is not None:
             self._manager.ready(f"players are welcome on port {self.listener.port}")
@@ -233,8 +246,8 @@ class Supervisor(Service):
 
     async def _stop(self) -> None:
         _log.info("stopping")
-        if self._tending is not None:
-            self._tending.stop()
+        for loop in self._loops:
+            loop.stop()
         self.scaler.stop()
         keeper = self._manager if self._settings.descriptor_store else None
         if self._manager is not None:
@@ -351,3 +364,4 @@ class Supervisor(Service):
         with contextlib.suppress(StoreAway):
             await self.store.commit([])
         self.metrics.store_up.set(self.store.up)
+        self.metrics.healthy.set(self.healthy())

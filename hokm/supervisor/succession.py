@@ -68,7 +68,7 @@ def living(routing: Routing, pool: Pool, listener: Listener, **rest: Any) -> e.E
     """Collect the estate of a program that is about to execute itself: all live on.
 
     Args:
-        rest: Fields of the estate that concern the store.
+        rest: Fields of the estate that concern the store and the metrics.
     """
     workers = tuple(
         e.KeptWorker(id=worker.id, pid=worker.pid, channel=worker.channel_fd, active=worker.active)

@@ -7,7 +7,7 @@ import socket
 import sys
 from typing import Any, Final
 
-from hokm.metrics import never_forks
+from hokm.multiprocess import never_forks
 from hokm.worker.reactor import install
 
 CHANNEL: Final = 3

@@ -16,7 +16,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from hokm.metrics import Metrics, observe_all
+from hokm.metrics import Metrics
+from hokm.multiprocess import observe_all
 from hokm.room.state import freeze
 from hokm.store.store import Store, StoreAway, Verdict
 from hokm.worker.step import Recipient, Source, Step

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from twisted.internet.defer import Deferred, succeed
 
-from hokm.metrics import never_forks
+from hokm.multiprocess import never_forks
 from hokm.store.redis import RedisStore
 from hokm.store.store import Entry, Verdict
 from hokm.worker.__main__ import CHANNEL

@@ -1,1 +1,1 @@
-"""Makes the documents that follow from the code: the protocol's and the settings'."""
+"""Makes the documents that follow from the code: the protocol's, the settings', the metrics'."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from documents import protocol
-from hokm import config, scaling
+from hokm import config, metrics, scaling
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -22,6 +22,7 @@ def documents() -> dict[str, str]:
         **{f"protocol/schemas/{name}": _json(s) for name, s in protocol.schemas().items()},
         "operations/settings.md": config.markdown(),
         "operations/rules.md": scaling.markdown(),
+        "operations/metrics.md": metrics.markdown(),
     }
 
 

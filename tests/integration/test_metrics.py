@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hokm.metrics import Metrics, prepare
+from hokm.metrics import Metrics
+from hokm.multiprocess import prepare
 
 # Feeds some metrics, says so, and lives on until its input ends.
 WORKER = """
@@ -74,6 +75,7 @@ def test_sums_over_processes(tmp_path: Path, spawned: list[Worker]) -> None:
     metrics = Metrics(workers=tmp_path)
     metrics.rooms.set(1)
     metrics.plays.inc()
+    metrics.host_cpu_usage.set(0.5)
     spawned += [Worker(environment, 10, 1), Worker(environment, 20, 2)]
     found = samples(metrics)
     assert (found["hokm_plays_total"], found["hokm_rooms"]) == (31, 31)
@@ -84,6 +86,9 @@ def test_sums_over_processes(tmp_path: Path, spawned: list[Worker]) -> None:
     assert found["hokm_commit_seconds_sum"] == pytest.approx(0.06)
     assert found["hokm_cpu_usage|worker=1"] == found["hokm_cpu_usage|worker=2"] == 0.5
     assert not any("pid=" in name for name in found)
+    # What is not known in a worker is no part of the sum.
+    assert found["hokm_host_cpu_usage"] == 0.5
+    assert "hokm_store_up" not in found
 
     spawned[0].kill()
     metrics.forget(spawned[0].pid)

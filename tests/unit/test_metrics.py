@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hokm.metrics import Metrics, prepare
+from hokm.metrics import Metrics, markdown
+from hokm.multiprocess import prepare
 
 # What dashboards, alerts and scaling rules of operators are written against.
 CONTRACT = {
@@ -43,6 +45,23 @@ CONTRACT = {
     "hokm_adopted_connections_total": "counter",
     "hokm_distrusted_streams_total": "counter",
     "hokm_recovery_pause_seconds": "histogram",
+    "hokm_peak_connected_players": "gauge",
+    "hokm_connections_total": "counter",
+    "hokm_healthy": "gauge",
+    "hokm_store_disk_usage": "gauge",
+    "hokm_workers_target": "gauge",
+    "hokm_worker_lag_seconds": "gauge",
+    "hokm_worker_rooms": "gauge",
+    "hokm_worker_connections": "gauge",
+    "hokm_cpu_seconds_total": "counter",
+    "hokm_memory_bytes": "gauge",
+    "hokm_disk_bytes_total": "counter",
+    "hokm_network_bytes_total": "counter",
+    "hokm_descriptor_usage": "gauge",
+    "hokm_host_cpu_usage": "gauge",
+    "hokm_host_memory_usage": "gauge",
+    "hokm_host_network_bytes_total": "counter",
+    "hokm_host_disk_bytes_total": "counter",
 }
 
 
@@ -71,6 +90,48 @@ def test_known_values_start_at_zero() -> None:
     assert found["hokm_commit_seconds_count"] == 0
     assert found["hokm_commit_seconds_bucket|le=+Inf"] == 0
     assert set(found.values()) == {0}
+
+
+def test_what_is_not_known_is_not_there() -> None:
+    """A gauge that nobody has set, or whose value cannot be read any more, has no sample."""
+    metrics = Metrics()
+    assert "hokm_host_cpu_usage" not in samples(metrics)
+    metrics.host_cpu_usage.set(0.5)
+    metrics.scaling_rule_level.labels("hot").set(0.7)
+    found = samples(metrics)
+    assert found["hokm_host_cpu_usage"] == 0.5
+    assert found["hokm_scaling_rule_level|rule=hot"] == 0.7
+    metrics.host_cpu_usage.set(float("nan"))
+    metrics.scaling_rule_level.labels("hot").set(float("nan"))
+    assert not {name for name in samples(metrics) if "host_cpu" in name or "level" in name}
+
+
+def test_a_life_counts_on_from_the_one_before() -> None:
+    """Counters and histograms go on, gauges begin anew, and nothing is counted twice."""
+    before = Metrics()
+    before.plays.inc(7)
+    before.rooms.set(3)
+    before.response_time.observe(0.002)
+    before.moves.inc()
+    life = Metrics()
+    life.go_on(before.counted())
+    life.plays.inc(5)
+    life.response_time.observe(0.002)
+    third = Metrics()
+    third.go_on(life.counted())
+    found = samples(third)
+    assert (found["hokm_plays_total"], found["hokm_rooms"], found["hokm_moves_total"]) == (12, 0, 1)
+    assert found["hokm_response_time_seconds_bucket|le=0.0025"] == 2
+    assert found["hokm_response_time_seconds_count"] == 2
+    assert found["hokm_response_time_seconds_sum"] == pytest.approx(0.004)
+
+
+def test_every_metric_is_explained() -> None:
+    """The document names each one once, with its type and a sentence."""
+    rows = [line.split(" | ") for line in markdown().splitlines() if line.startswith("| `hokm_")]
+    assert {name.strip("| `"): kind for name, kind, *_ in rows} == CONTRACT
+    assert len(rows) == len(CONTRACT)
+    assert all(row[-1].endswith(". |") for row in rows)
 
 
 def test_values_are_rendered() -> None:

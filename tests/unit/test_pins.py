@@ -19,8 +19,8 @@ Passed with Twisted 26.10.0 and Autobahn 26.10.2.
 | connection.site | CONFIG_ATTRS of WebSocketServerProtocol may be attributes of the class |
 | worker.reactor | EPollReactor: _poller.poll, _selectables by descriptor, _doReadOrWrite |
 | worker.reactor | EPollReactor: _add(reader, _reads, _writes, _selectables, event, antievent) |
-| metrics | prometheus_client.values: ValueClass = MultiProcessValue(process_identifier) |
-| metrics | prometheus_client.Histogram: _upper_bounds, _buckets, _sum |
+| multiprocess | prometheus_client.values: ValueClass = MultiProcessValue(process_identifier) |
+| multiprocess | prometheus_client.Histogram: _upper_bounds, _buckets, _sum |
 | web.site | HTTPChannel.checkPersistence |
 
 A test that fails here after an upgrade says which of these must be looked at again.
@@ -53,7 +53,8 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from hokm.connection import site
-from hokm.metrics import Metrics, observe_all
+from hokm.metrics import Metrics
+from hokm.multiprocess import observe_all
 from hokm.worker import reactor as module
 from hokm.worker.reactor import WorkerReactor
 

@@ -138,3 +138,16 @@ def test_how_a_connection_is_announced(held: Connections) -> None:
     assert (unread.connection, unread.cookie, unread.line) == (1, one.cookie, one.line)
     assert (unread.head, unread.answered, unread.watching) == (b"", False, True)
     assert (read.head, read.answered, read.watching) == (b"GET", True, True)
+
+
+def test_bytes_of_all_connections(held: Connections) -> None:
+    """Those of connections that are gone stay in the sum, whoever has their lines since."""
+    first, second = come(held), come(held)
+    held.ledger.line(first.line)[TAKEN], held.ledger.line(first.line)[SENT] = 7, 100
+    held.ledger.line(second.line)[TAKEN] = 5
+    assert held.traffic() == (12, 100)
+    held.close(first)
+    assert held.traffic() == (12, 100)
+    third = come(held)
+    held.ledger.line(third.line)[SENT] = 11
+    assert held.traffic() == (12, 111)
