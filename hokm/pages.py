@@ -35,8 +35,12 @@ class Page(Struct, frozen=True):
 
 
 def read_pages(package: str) -> dict[str, Page]:
-    """Return all files of *package*'s page by path; `/` is the page itself."""
-    pages = {f"/{path}": _page(path, file) for path, file in _walk(files(package) / "static")}
+    """Return all files of *package*'s page by path; `/` is the page itself.
+
+    What lies in hokm/static is for the pages of all sites.
+    """
+    found = [*_walk(files("hokm") / "static"), *_walk(files(package) / "static")]
+    pages = {f"/{path}": _page(path, file) for path, file in found}
     pages["/"] = pages["/index.html"]
     return pages
 

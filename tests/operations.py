@@ -10,7 +10,16 @@ from twisted.internet.interfaces import IReactorTime
 
 from hokm.jobs import Failed, Job, Jobs, JobStatus, Refused
 from hokm.scaling import Standing
-from hokm.supervisor.status import DecisionStatus, ScalingStatus, StoreStatus, WorkerStatus
+from hokm.supervisor.status import (
+    DecisionStatus,
+    RoomsStatus,
+    RoomStatus,
+    ScalingStatus,
+    StoreStatus,
+    Trend,
+    TrendsStatus,
+    WorkerStatus,
+)
 
 SCALING = ScalingStatus(
     target=2,
@@ -161,6 +170,13 @@ class FakeInstance:
             spares=1,
             handoff=Handoff(7, {"timeout": 2}, {"p50": 3.1, "p99": 12.0, "max": 20.5}, 4, 0),
         )
+
+    def trends(self) -> TrendsStatus:
+        return TrendsStatus(1.0, {1: Trend((0.1, 0.2), (1, 2), (0.4, 0.8), (40, 48))})
+
+    def rooms(self, code: str, worker: int | None) -> RoomsStatus:
+        self.asked.append(("rooms", code, worker))
+        return RoomsStatus((RoomStatus("TABLE234", 1, 4, False),), 7)
 
     def unhealthy(self) -> tuple[str, ...]:
         return ()

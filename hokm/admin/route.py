@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -52,7 +52,8 @@ class Route(Struct, frozen=True):
     Attributes:
         path: Regular expression; its groups are the action's positional arguments.
         action: May raise `Refused`.
-        takes: The body; its fields are the action's keyword arguments.
+        takes: The body, or the query of a GET; its fields are the action's keyword arguments. A
+            query that is not asked for is passed over: some who watch send one.
     """
 
     method: str
@@ -64,18 +65,36 @@ class Route(Struct, frozen=True):
         """Say whether this is the route of *path*, whatever the method."""
         return re.fullmatch(self.path, path, re.ASCII)
 
-    async def follow(self, path: re.Match[str], body: bytes) -> Answer:
-        """Do what is done here.
+    def read_body(self, body: bytes) -> Struct:
+        """Read what is wanted from a request's body.
 
         Raises:
-            Refused: The body cannot be used, or the action refuses.
+            Refused: It cannot be used.
         """
         if len(body) > MAX_BODY:
             raise Refused("too_big", f"at most {MAX_BODY} bytes are taken")
         try:
-            wanted = msgspec.json.decode(body or b"{}", type=self.takes)
+            return msgspec.json.decode(body or b"{}", type=self.takes)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Refused("bad_request", str(error)) from None
+
+    def read_query(self, query: Mapping[str, str]) -> Struct:
+        """Read what is wanted from a request's query.
+
+        Raises:
+            Refused: It cannot be used.
+        """
+        try:
+            return msgspec.convert({} if self.takes is Nothing else query, self.takes, strict=False)
+        except msgspec.ValidationError as error:
+            raise Refused("bad_request", str(error)) from None
+
+    async def follow(self, path: re.Match[str], wanted: Struct) -> Answer:
+        """Do what is done here.
+
+        Raises:
+            Refused: The action refuses.
+        """
         return await self.action(*path.groups(), **msgspec.structs.asdict(wanted))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
+from msgspec import Meta, Struct
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
@@ -22,11 +23,24 @@ _log = Logger()
 _OPEN: Final = frozenset(("/health", "/ready"))  # for probes, which carry no token
 
 
+class Find(Struct, frozen=True, forbid_unknown_fields=True):
+    """Query of `GET /api/rooms`: part of the code, and where the rooms are; without: all."""
+
+    code: Annotated[str, Meta(max_length=32)] = ""
+    worker: int | None = None
+
+
 class Instance(Protocol):
     """What the operators' side asks for."""
 
     def status(self) -> msgspec.Struct:
         """Return how things are."""
+
+    def trends(self) -> msgspec.Struct:
+        """Return what the workers did lately."""
+
+    def rooms(self, code: str, worker: int | None) -> msgspec.Struct:
+        """Return the rooms whose code has *code* in it, of one worker or (None) of all."""
 
     def unhealthy(self) -> tuple[str, ...]:
         """Return why the instance cannot serve players now; nothing when it can."""
@@ -71,6 +85,8 @@ class _Root(Resource):
             Route("GET", "/ready", self._health),
             Route("GET", "/metrics", self._metrics),
             Route("GET", "/api/status", self._status),
+            Route("GET", "/api/trends", self._trends),
+            Route("GET", "/api/rooms", self._rooms, takes=Find),
             *verbs.routes(operations),
         )
 
@@ -120,16 +136,16 @@ class _Root(Resource):
 
     async def _follow(self, route: Route, found: Any, request: Any) -> Answer:
         if route.method == "GET":
-            return await route.follow(found, b"")
+            return await route.follow(found, route.read_query(_query(request)))
         if _is_foreign(request):
             raise Refused("foreign_site", "a page of another site may not ask for this")
-        return await route.follow(found, request.content.read(MAX_BODY + 1))
+        return await route.follow(found, route.read_body(request.content.read(MAX_BODY + 1)))
 
     def _is_allowed(self, request: Any) -> bool:
         if self._token is None:
             return True
-        given = request.getHeader("authorization") or ""
-        return hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode())
+        given: bytes = request.getHeader(b"authorization") or b""
+        return hmac.compare_digest(given, f"Bearer {self._token}".encode())
 
     async def _health(self) -> Answer:
         reasons = self._instance.unhealthy()
@@ -142,6 +158,19 @@ class _Root(Resource):
 
     async def _status(self) -> Answer:
         return json(self._instance.status())
+
+    async def _trends(self) -> Answer:
+        return json(self._instance.trends())
+
+    async def _rooms(self, code: str, worker: int | None) -> Answer:
+        return json(self._instance.rooms(code, worker))
+
+
+def _query(request: Any) -> dict[str, str]:
+    return {
+        name.decode("latin-1"): values[-1].decode(errors="replace")
+        for name, values in request.args.items()
+    }
 
 
 def _is_foreign(request: Any) -> bool:

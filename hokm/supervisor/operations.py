@@ -289,6 +289,7 @@ class Operations:
             if self._reactor.seconds() > until:
                 raise Failed(f"only {ready} workers are ready")
             await deferLater(self._reactor, _PAUSE_SECONDS)
+        job.done = job.total
 
     async def _rebalance(self, job: Job) -> None:
         surplus = self._placement.surplus()

@@ -14,6 +14,7 @@ from hokm.supervisor.pool import Pool
 from hokm.supervisor.sampler import Sampler, Usage
 from hokm.supervisor.status import WorkerStatus
 from hokm.supervisor.tables import Tables
+from hokm.supervisor.trends import Trends
 from hokm.supervisor.worker import Worker
 
 RECENT_S: Final = 4.0  # what moves of rooms go by: a move shows its effect after as long
@@ -27,11 +28,13 @@ class Readings:
 
     Attributes:
         machine: What the workers run on.
+        trends: What they did in the last minutes.
     """
 
     def __init__(self, *, clock: Any, pool: Pool, tables: Tables, metrics: Metrics) -> None:
         """Make one that has read nothing."""
         self.machine = Machine(now=time.monotonic)
+        self.trends = Trends()
         self._clock = clock
         self._pool = pool
         self._tables = tables
@@ -61,6 +64,7 @@ class Readings:
             if worker.stats is not None:
                 players += worker.stats.players
                 self._show(worker.id, worker.stats)
+            self.trends.add(self.status(worker))
         self._peak = max(self._peak, players)
         metrics.peak_players.set(self._peak)
 
@@ -87,6 +91,8 @@ class Readings:
             cpu=round(usage.cpu or 0.0, 3),
             memory=usage.memory or 0,
             loop_lag_ms=round(stats.loop_lag_ms, 1) if stats else 0.0,
+            players=stats.players if stats else 0,
+            games=stats.active_games if stats else 0,
         )
 
     def forget(self, worker: Worker, pid: int | None) -> None:
@@ -95,6 +101,7 @@ class Readings:
             self._metrics.forget(pid)
             self._sampler.forget(pid)
         self._metrics.forget_worker(worker.id)
+        self.trends.forget(worker.id)
 
     # --- what the rules go by -------------------------------------------------------------
 

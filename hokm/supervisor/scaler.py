@@ -26,7 +26,8 @@ from hokm.scaling import (
     remember,
     typical_lag,
 )
-from hokm.scaling.sample import History
+from hokm.scaling.metric import METRICS
+from hokm.scaling.sample import History, Sample
 from hokm.supervisor.operations import Operations
 from hokm.supervisor.pool import Pool
 from hokm.supervisor.readings import Readings
@@ -223,6 +224,7 @@ class Scaler:
             more_instances=decision is not None and decision.more_instances,
             rules=() if decision is None else decision.rules,
             decisions=tuple(self._log),
+            measured=_measured(self._history[-1]) if self._history else {},
         )
 
 
@@ -234,6 +236,12 @@ def bounds_with(scaling: Scaling, workers: int) -> Scaling:
     return msgspec.structs.replace(
         scaling, min_workers=min(low, workers), max_workers=max(high, workers)
     )
+
+
+def _measured(sample: Sample) -> dict[str, float | None]:
+    return {
+        name: None if (value := sample.value(name)) is None else round(value, 2) for name in METRICS
+    }
 
 
 def _differs(before: Decision | None, now: Decision) -> bool:

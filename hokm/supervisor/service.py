@@ -7,7 +7,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, Final
@@ -36,13 +35,14 @@ from hokm.supervisor.hook import Hook
 from hokm.supervisor.listener import Listener
 from hokm.supervisor.lives import Lives
 from hokm.supervisor.operations import Operations
+from hokm.supervisor.overview import Overview
 from hokm.supervisor.placement import WorkerId
 from hokm.supervisor.pool import Pool
 from hokm.supervisor.readings import Readings
 from hokm.supervisor.relief import Relief
 from hokm.supervisor.routing import Routing
 from hokm.supervisor.scaler import Scaler
-from hokm.supervisor.status import Status, StoreStatus
+from hokm.supervisor.status import RoomsStatus, Status, TrendsStatus
 from hokm.supervisor.succession import Heritage
 from hokm.supervisor.systemd import ServiceManager
 from hokm.supervisor.tables import Tables
@@ -53,7 +53,6 @@ _log = Logger()
 
 MOVE_BITS: Final = 40
 CONNECTION_BITS: Final = 53  # a number that every JSON reader keeps whole
-JOBS_SHOWN: Final = 10
 _TEND_SECONDS: Final = 1.0
 
 
@@ -98,7 +97,6 @@ class Supervisor(Service):
         self._give_up = give_up
         self._heritage = heritage
         self._manager = manager
-        self._began = reactor.seconds()
         self._loops: list[LoopingCall] = []
         self._embedded = store if isinstance(store, EmbeddedServer) else None
         where = store.address if isinstance(store, EmbeddedServer) else store
@@ -186,6 +184,17 @@ class Supervisor(Service):
             routing=self.routing,
             readings=self.readings,
             operations=self.operations,
+        )
+
+        self._overview = Overview(
+            clock=reactor,
+            pool=self.pool,
+            routing=self.routing,
+            readings=self.readings,
+            scaler=self.scaler,
+            operations=self.operations,
+            store=self.store,
+            embedded=self._embedded is not None,
         )
 
     def _configuration(self, worker: WorkerId) -> m.Configure:
@@ -328,24 +337,15 @@ class Supervisor(Service):
 
     def status(self) -> Status:
         """Return how the instance and its workers are."""
-        workers = tuple(map(self.readings.status, self.pool.active))
-        return Status(
-            instance=socket.gethostname(),
-            version=version("hokm"),
-            uptime_s=round(self._reactor.seconds() - self._began, 1),
-            workers=workers,
-            rooms=sum(worker.rooms for worker in workers),
-            connections=sum(worker.connections for worker in workers),
-            scaling=self.scaler.status(),
-            store=StoreStatus(
-                up=self.store.up,
-                kind="embedded" if self._embedded else "shared",
-                address=str(self.store.address),
-            ),
-            spares=len(self.pool.waiting),
-            handoff=self.routing.tally.status(),
-            jobs=tuple(self.operations.jobs()[-JOBS_SHOWN:]),
-        )
+        return self._overview.status(self.unhealthy())
+
+    def rooms(self, code: str, worker: int | None) -> RoomsStatus:
+        """Return rooms; see `Overview`."""
+        return self._overview.rooms(code, worker)
+
+    def trends(self) -> TrendsStatus:
+        """Return what the workers did lately."""
+        return self.readings.trends.status()
 
     # --- now and then ---------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ class WorkerStatus(Struct, frozen=True):
         cpu: Part of one core, 0 to 1; 0 where it is not known yet.
         memory: Resident bytes; 0 where they are not known yet.
         loop_lag_ms: 99th percentile of the last 30 s.
+        players: Seats whose player is connected.
+        games: Matches being played.
     """
 
     id: int
@@ -28,6 +30,55 @@ class WorkerStatus(Struct, frozen=True):
     cpu: float
     memory: int
     loop_lag_ms: float
+    players: int = 0
+    games: int = 0
+
+
+class Trend(Struct, frozen=True):
+    """What a worker did lately, the newest last; the fields are those of `WorkerStatus`."""
+
+    cpu: tuple[float, ...]
+    memory: tuple[int, ...]
+    loop_lag_ms: tuple[float, ...]
+    connections: tuple[int, ...]
+
+
+class TrendsStatus(Struct, frozen=True):
+    """What `GET /api/trends` says.
+
+    Attributes:
+        every_s: Seconds between two values.
+        workers: By number.
+    """
+
+    every_s: float
+    workers: dict[int, Trend]
+
+
+class RoomStatus(Struct, frozen=True):
+    """A room that is on a worker.
+
+    Attributes:
+        connections: Open ones, spectators included.
+        moving: Whether it is on its way to another worker.
+    """
+
+    code: str
+    worker: int
+    connections: int
+    moving: bool
+
+
+class RoomsStatus(Struct, frozen=True):
+    """What `GET /api/rooms` says.
+
+    Attributes:
+        rooms: Those that were asked for, by worker and code; the first of them, if there are many.
+        total: How many there are of them.
+    """
+
+    rooms: tuple[RoomStatus, ...]
+    total: int
 
 
 class DecisionStatus(Struct, frozen=True):
@@ -59,6 +110,7 @@ class ScalingStatus(Struct, frozen=True):
         more_instances: Another instance is wanted.
         rules: How near each rule is to firing.
         decisions: The latest that changed something, the newest last.
+        measured: The rules' metrics at the last look; None for what is not known.
     """
 
     target: int
@@ -71,6 +123,7 @@ class ScalingStatus(Struct, frozen=True):
     more_instances: bool = False
     rules: tuple[Standing, ...] = ()
     decisions: tuple[DecisionStatus, ...] = ()
+    measured: dict[str, float | None] = {}
 
 
 class StoreStatus(Struct, frozen=True):
@@ -98,6 +151,8 @@ class HandoffStatus(Struct, frozen=True):
         recovered: Rooms that went on after their worker's death.
         adopted: Their connections.
         distrusted: Connections that had to be closed, since a frame was cut by the crash.
+        latest_ms: How long the rooms that moved last stood still, the newest last.
+        moving: Rooms on the move now.
     """
 
     moves: int
@@ -107,12 +162,16 @@ class HandoffStatus(Struct, frozen=True):
     adopted: int
     recovery_ms: Pauses
     distrusted: int
+    latest_ms: tuple[float, ...] = ()
+    moving: int = 0
 
 
 class Status(Struct, frozen=True):
     """The whole instance.
 
     Attributes:
+        unhealthy: Why players cannot be served now; nothing when they can.
+        players, games: Sums of the workers'.
         spares: Worker processes that wait, with everything imported, for another one's end.
         jobs: Operators' wishes, the latest last.
     """
@@ -128,3 +187,6 @@ class Status(Struct, frozen=True):
     spares: int
     handoff: HandoffStatus
     jobs: tuple[JobStatus, ...]
+    unhealthy: tuple[str, ...] = ()
+    players: int = 0
+    games: int = 0

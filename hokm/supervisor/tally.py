@@ -11,6 +11,7 @@ from hokm.metrics import Metrics
 from hokm.supervisor.status import HandoffStatus, Pauses
 
 KEPT: Final = 2000  # pauses; the percentiles in the status are of the latest
+SHOWN: Final = 40  # of them one by one
 
 
 class Tally:
@@ -48,8 +49,8 @@ class Tally:
         self._distrusted[trust.value] += 1
         self._metrics.distrusted_streams.labels(trust.value.replace(" ", "_")).inc()
 
-    def status(self) -> HandoffStatus:
-        """Say how it went so far."""
+    def status(self, moving: int) -> HandoffStatus:
+        """Say how it went so far, and that *moving* rooms are on the move."""
         return HandoffStatus(
             moves=self._moves,
             aborts=dict(self._aborts),
@@ -58,6 +59,8 @@ class Tally:
             adopted=self._adopted,
             recovery_ms=_pauses(self._recoveries),
             distrusted=self._distrusted.total(),
+            latest_ms=tuple(round(1000 * pause, 1) for pause in list(self._pauses)[-SHOWN:]),
+            moving=moving,
         )
 
 

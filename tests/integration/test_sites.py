@@ -91,13 +91,22 @@ def test_the_page(server: Server) -> None:
 
 def test_every_file_that_the_page_names(server: Server) -> None:
     """Scripts, styles and pictures of the page exist, with their types."""
-    text = ask(server.port, "/").body.decode()
-    names = re.findall(r'(?:src|href)="/?([^"#:/]+)"', text)
-    assert len(names) > 3
-    for name in names:
-        answer = ask(server.port, f"/{name}")
+    assert_complete(server.port)
+
+
+def assert_complete(port: int) -> None:
+    """See that all files that a page names exist, and those that its scripts name."""
+    found: dict[str, Answer] = {}
+    wanted = [""]
+    while wanted:
+        name = wanted.pop()
+        found[name] = answer = ask(port, f"/{name}")
         assert answer.status == 200, name
-        assert not answer.headers["Content-Type"].startswith("application/octet-stream")
+        assert not answer.headers["Content-Type"].startswith("application/octet-stream"), name
+        text = answer.body.decode()
+        names = re.findall(r'(?:src="|href="|from ")(?:\./|/)?(\w+\.\w+)"', text)
+        wanted += [name for name in names if name not in found]
+    assert len(found) > 10
 
 
 @pytest.mark.parametrize(
@@ -197,8 +206,7 @@ def test_operators_paths(server: Server) -> None:
     assert page.status == 200
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
-    for name in ("/status.js", "/status.css"):
-        assert ask(server.admin_port, name).status == 200
+    assert_complete(server.admin_port)
     assert ask(server.admin_port, "/nothing").status == 404
     assert ask(server.admin_port, "/metrics", "POST").status == 405
 

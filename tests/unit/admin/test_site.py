@@ -314,3 +314,76 @@ def test_head(world: World) -> None:
         get, head = world.get(path), world.ask("HEAD", path)
         assert (head.status, head.body) == (200, b"")
         assert head.headers["content-length"] == str(len(get.body))
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("", ("rooms", "", None)),
+        ("?code=BLE2", ("rooms", "BLE2", None)),
+        ("?worker=2", ("rooms", "", 2)),
+        ("?code=t%C3%A9&worker=22", ("rooms", "té", 22)),
+    ],
+)
+def test_rooms(world: World, query: str, asked: tuple[Any, ...]) -> None:
+    """They are found by a part of the code and by their worker."""
+    answer = world.get("/api/rooms" + query)
+    assert world.instance.asked == [asked]
+    assert answer.json == {
+        "rooms": [{"code": "TABLE234", "worker": 1, "connections": 4, "moving": False}],
+        "total": 7,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("worker=two", "worker"),
+        ("worker=", "worker"),
+        ("name=x", "name"),
+        ("code=" + 33 * "A", "32"),
+    ],
+)
+def test_a_bad_query(world: World, query: str, word: str) -> None:
+    """What is wrong with it is named."""
+    answer = world.get("/api/rooms?" + query)
+    assert answer.error == (400, "bad_request")
+    assert word in answer.json["error"]["message"]
+    assert world.instance.asked == []
+
+
+def test_a_query_that_nobody_asks_for(world: World) -> None:
+    """It is passed over."""
+    assert world.get("/api/status?at=now").status == 200
+    assert world.get("/health?x").status == 200
+
+
+def test_trends(world: World) -> None:
+    """They are those of each worker, by its number."""
+    values = {"cpu": [0.1, 0.2], "memory": [1, 2], "loop_lag_ms": [0.4, 0.8]}
+    workers = {"1": values | {"connections": [40, 48]}}
+    assert world.get("/api/trends").json == {"every_s": 1.0, "workers": workers}
+
+
+@pytest.mark.parametrize("given", ["Bearer wrong", "Bearer ", "wrong", "Bearer tokén", ""])
+def test_a_wrong_token(given: str, heard: list[Any]) -> None:
+    """It is refused, whatever bytes it has."""
+    world = World("operators-secret-tökén")
+    answer = world.get("/api/status", Authorization=given)
+    assert answer.error == (401, "unauthorized")
+    right = {"Authorization": "Bearer operators-secret-tökén"}
+    assert world.get("/api/status", **right).status == 200
+    assert failures(heard) == []
+
+
+def test_a_token_that_is_no_text(heard: list[Any]) -> None:
+    """Bytes that are no UTF-8 are no token either."""
+    world = World("operators-secret-token")
+    protocol = world.site.buildProtocol(None)
+    transport = StringTransport()
+    protocol.makeConnection(transport)
+    protocol.dataReceived(
+        b"GET /api/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\r\n\r\n"
+    )
+    assert Exchange(protocol, transport).error == (401, "unauthorized")
+    assert failures(heard) == []

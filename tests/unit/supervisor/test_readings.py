@@ -44,6 +44,9 @@ def test_a_first_look() -> None:
     [worker] = server.readings.take(5.0).workers
     assert worker.cpu is not None
     assert b'hokm_cpu_usage{worker="1"}' in server.metrics.render()
+    assert server.readings.trends.status().workers[1].connections == (12, 12)
+    server.readings.forget(server.worker, server.worker.pid)
+    assert server.readings.trends.status().workers == {}
 
 
 def test_a_worker_that_has_said_nothing() -> None:
@@ -54,6 +57,7 @@ def test_a_worker_that_has_said_nothing() -> None:
     assert (worker.cpu, worker.memory, worker.connections, worker.rooms) == (None,) * 4
     assert worker.loop_lag_ms is None
     status = server.readings.status(server.worker)
+    assert (status.players, status.games) == (0, 0)
     assert (status.cpu, status.memory, status.loop_lag_ms) == (0.0, 0, 0.0)
     server.readings.forget(server.worker, server.worker.pid)
     assert b"hokm_cpu_usage{" not in server.metrics.render()

@@ -146,6 +146,8 @@ def test_up_and_down_again() -> None:
     assert status.decisions[0].reasons[0].startswith("crowded: connections_per_worker 30 above 10")
     assert status.last is not None and "2 to 1 workers: deserted" in status.last
     assert (status.min_workers, status.max_workers, status.wanted) == (1, 4, 1)
+    assert status.measured["connections_per_worker"] == 4
+    assert status.measured["memory"] is None  # it cannot be read here
 
 
 def test_one_change_at_a_time() -> None:
