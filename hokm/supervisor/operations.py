@@ -17,11 +17,12 @@ from hokm.config import MAX_WORKERS
 from hokm.jobs import Failed, Job, Jobs, JobStatus, Refused
 from hokm.metrics import Metrics
 from hokm.scaling import WorkerReading, cheapest
+from hokm.supervisor.child import START_SECONDS
 from hokm.supervisor.lives import Lives
 from hokm.supervisor.placement import NoWorker, RoomCode, WorkerId
 from hokm.supervisor.pool import Pool
 from hokm.supervisor.routing import Routing
-from hokm.supervisor.worker import START_SECONDS, Worker
+from hokm.supervisor.worker import Worker
 
 _log = Logger()
 

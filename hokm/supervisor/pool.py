@@ -15,8 +15,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from hokm.control import messages as m
+from hokm.supervisor.child import Launch
 from hokm.supervisor.placement import WorkerId
-from hokm.supervisor.worker import Launch, Worker
+from hokm.supervisor.worker import Worker
 
 _log = Logger()
 
@@ -158,7 +159,7 @@ class Pool:
         id = self._free_id()
         worker = Worker(id=id, reactor=self._reactor, watcher=self)
         try:
-            worker.start(self._launch, self._configuration(id), self._ledger)
+            worker.start(self._launch, self._configuration(id), [self._ledger])
         except OSError as error:
             _log.error("worker {id} cannot be started: {error}", id=id, error=error)
             self._try_later()

@@ -29,6 +29,7 @@ from hokm.store.embedded import EmbeddedServer, StoreDidNotStart
 from hokm.store.redis import RedisStore
 from hokm.store.store import StoreAway
 from hokm.supervisor import succession
+from hokm.supervisor.child import Launch
 from hokm.supervisor.connections import Connections
 from hokm.supervisor.consumption import LOOK_S, Consumption, processes
 from hokm.supervisor.hook import Hook
@@ -46,7 +47,7 @@ from hokm.supervisor.status import RoomsStatus, Status, TrendsStatus
 from hokm.supervisor.succession import Heritage
 from hokm.supervisor.systemd import ServiceManager
 from hokm.supervisor.tables import Tables
-from hokm.supervisor.worker import Launch, Worker
+from hokm.supervisor.worker import Worker
 from hokm.tasks import every, run
 
 _log = Logger()

@@ -332,7 +332,8 @@ def restore_workers(pool: Pool, kept: Iterable[e.KeptWorker], reactor: Any) -> N
         except ProcessLookupError:
             os.close(one.channel)
             continue
-        worker.resume(process, socket.socket(fileno=one.channel), active=one.active)
+        worker.resume(process, socket.socket(fileno=one.channel))
+        worker.active = one.active
         pool.restore(worker)
 
 

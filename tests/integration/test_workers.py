@@ -17,9 +17,10 @@ from twisted.internet.task import deferLater
 
 from hokm.control import messages as m
 from hokm.control.ledger import Ledger
-from hokm.supervisor import worker as module
+from hokm.supervisor import child as module
+from hokm.supervisor.child import Launch
 from hokm.supervisor.pool import Pool
-from hokm.supervisor.worker import Launch, Worker
+from hokm.supervisor.worker import Worker
 from hokm.tasks import every
 
 reactor: Any = installed

@@ -20,10 +20,10 @@ from hypothesis.stateful import (
 from twisted.internet.task import Clock
 
 from hokm.control import messages as m
+from hokm.supervisor.child import State
 from hokm.supervisor.connections import Held
 from hokm.supervisor.moves import DEADLINE_SECONDS, Moves, Outcome, adopt
 from hokm.supervisor.placement import Placement, RoomCode, WorkerId
-from hokm.supervisor.worker import State
 from tests.unit.supervisor.fakes import close_all, connections
 
 ROOMS = st.integers(1, 2).map(lambda n: RoomCode(f"ROOM{n}"))

@@ -12,9 +12,10 @@ from typing import Any, cast
 from hokm.control import messages as m
 from hokm.control.ledger import Ledger
 from hokm.control.stream import cookie
+from hokm.supervisor.child import State
 from hokm.supervisor.connections import Connections
 from hokm.supervisor.placement import WorkerId
-from hokm.supervisor.worker import State, Worker
+from hokm.supervisor.worker import Worker
 
 ledger = functools.cache(Ledger.make)
 

@@ -16,16 +16,16 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from hokm.control import messages as m
-from hokm.supervisor.pool import MOST_PAUSE, Pool
-from hokm.supervisor.worker import (
+from hokm.supervisor.child import (
     CHANNEL,
     MISCONFIGURED,
     MISSED_PINGS,
     START_SECONDS,
     STOP_MARGIN,
     Launch,
-    Worker,
 )
+from hokm.supervisor.pool import MOST_PAUSE, Pool
+from hokm.supervisor.worker import Worker
 
 LIFE_SECONDS = 3.0
 
