@@ -65,6 +65,7 @@ class Metrics:
         self._make_machine()
         self._make_scaling()
         self._make_moves()
+        self._make_fleet()
 
     def render(self) -> bytes:
         """Write all metrics in Prometheus' text format."""
@@ -255,6 +256,18 @@ class Metrics:
         )
         for direction in ("up", "down"):
             self.scaling_events.labels(direction)
+
+    def _make_fleet(self) -> None:
+        self._topic = "Several instances"
+        self.instances = self._gauge(
+            "hokm_instances", "Instances that share the store and live, this one included."
+        )
+        self.lease_age = self._gauge(
+            "hokm_lease_age_seconds", "Since this instance's lease was renewed; 0 without a fleet."
+        )
+        self.relays = self._counter(
+            "hokm_relays_total", "Connections relayed to the instance that has their room."
+        )
 
     def _make_moves(self) -> None:
         self._topic = "Moves and crashes"

@@ -34,6 +34,7 @@ from hokm.store.address import Address
 from hokm.store.embedded import EmbeddedServer, StateDir, StateDirError
 from hokm.store.endpoint import authorities
 from hokm.supervisor import succession
+from hokm.supervisor.identity import identify
 from hokm.supervisor.machine import Machine
 from hokm.supervisor.service import Supervisor
 from hokm.supervisor.succession import Heritage
@@ -147,7 +148,8 @@ def makeService(options: Options, worker: str = "hokm.worker") -> IService:
             give_up=lambda reason: _end(reactor, reason),
             heritage=heritage,
             manager=ServiceManager.find(os.environ, os.getpid(), reactor),
-            lock=None if state is None else state.lock,
+            lock=state.lock,
+            identity=None if settings.redis is None else identify(state, settings.instance_id),
             worker=worker,
         )
     except (StateDirError, BadSetting) as error:
@@ -220,22 +222,22 @@ def raise_descriptor_limit() -> None:
 
 def _store(
     settings: Settings, reactor: Any, heritage: Heritage | None
-) -> tuple[StateDir | None, EmbeddedServer | Address]:
-    """Make the embedded store and its directory, or read where an outside one is.
+) -> tuple[StateDir, EmbeddedServer | Address]:
+    """Make the state directory, and the embedded store, or read where an outside one is.
 
     Raises:
         BadSetting: The outside store's address is none.
-        StateDirError: The embedded store cannot live in the state directory.
+        StateDirError: The state directory, or a store in it, cannot be used.
     """
+    left = None if heritage is None or not heritage.executed else heritage.estate
+    state = StateDir(Path(settings.state_dir), None if left is None else left.lock)
     if settings.redis is None:
-        left = None if heritage is None or not heritage.executed else heritage.estate
-        state = StateDir(Path(settings.state_dir), None if left is None else left.lock)
         path = None if left is None else left.store_path
         return state, EmbeddedServer(state=state, reactor=reactor, path=path, fsync=settings.fsync)
     try:
         where = address_of.parse(settings.redis)
         authorities(where)
-        return None, where
+        return state, where
     except ValueError as error:
         raise BadSetting(f"redis {error}") from None
 

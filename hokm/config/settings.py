@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 
@@ -95,6 +96,27 @@ def _about(help: str, unit: str = "", **limits: Any) -> Meta:
     return Meta(description=help, extra={"unit": unit}, **limits)
 
 
+def check_instance_id(text: str) -> None:
+    """Check an instance's id.
+
+    Raises:
+        ValueError: It is none. The text says what is wrong with it.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise ValueError("must be 1 to 64 letters, digits, dots, dashes and underscores")
+
+
+def check_address(text: str) -> None:
+    """Check HOST:PORT, an IPv6 address in brackets.
+
+    Raises:
+        ValueError: It is none. The text says what is wrong with it.
+    """
+    found = re.fullmatch(r"([^\s:/]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})", text)
+    if found is None or not 1 <= int(found[2]) <= 65535:
+        raise ValueError("must be HOST:PORT, an IPv6 address in brackets")
+
+
 class WorkerSettings(Struct, frozen=True, kw_only=True):
     """`[worker]`: what each worker is told when it starts. JSON-able."""
 
@@ -165,6 +187,23 @@ class Settings(Struct, frozen=True, kw_only=True):
         Literal["everysec", "always"],
         _about("how often hokm's own store writes to the disk: each second, or before it answers"),
     ] = "everysec"
+    instance_id: Annotated[
+        str | None,
+        _about("this server's name in its fleet; else one is made up and kept in state_dir"),
+    ] = None
+    advertise: Annotated[
+        str | None,
+        _about("HOST:PORT where other instances reach the public port; else it is found out"),
+    ] = None
+    lease_seconds: Annotated[
+        float,
+        _about(
+            "after so long without the store, others may take an instance's rooms",
+            "s",
+            ge=1,
+            le=300,
+        ),
+    ] = 10.0
     state_dir: Annotated[
         str, _about("directory for the store's data; systemd's STATE_DIRECTORY comes before `var`")
     ] = "var/hokm"

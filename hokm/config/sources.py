@@ -12,7 +12,14 @@ from typing import Any, Final
 import msgspec
 
 from hokm.config.catalogue import SECTIONS, TABLES, Setting, all_settings
-from hokm.config.settings import BadSetting, Endpoint, Settings, WorkerRange
+from hokm.config.settings import (
+    BadSetting,
+    Endpoint,
+    Settings,
+    WorkerRange,
+    check_address,
+    check_instance_id,
+)
 from hokm.scaling import BadRule, Scaling, check, read_rules
 from hokm.wire import TableOptions
 
@@ -89,6 +96,10 @@ def _checked(setting: Setting, source: str, value: Any, cpus: int) -> Any:
         if setting.key == "worker.trusted_proxies":
             for network in found:
                 ip_network(network)
+        if setting.key == "instance_id":
+            check_instance_id(found)
+        if setting.key == "advertise":
+            check_address(found)
     except msgspec.ValidationError:
         raise BadSetting(f"{setting.key} must be {setting.allowed} ({source})") from None
     except ValueError as error:

@@ -50,11 +50,17 @@ class Configure(_Message, frozen=True):
         worker: Id of the worker.
         store: Address of the store.
         settings: JSON of the worker's settings, read by the worker only.
+        instance: Id of the instance; empty where there is no fleet.
+        lease_s: Length of its lease, in seconds.
+        leased_at: As `Leased.asked`.
     """
 
     worker: int
     store: str
     settings: bytes
+    instance: str = ""
+    lease_s: float = 0.0
+    leased_at: float = 0.0
     protocol: int = PROTOCOL
 
 
@@ -144,6 +150,18 @@ class Stop(_Message, frozen=True):
     grace_s: float
 
 
+class Leased(_Message, frozen=True):
+    """The instance's lease was renewed.
+
+    Attributes:
+        asked: When it was asked for, in seconds of CLOCK_BOOTTIME.
+        anew: Whether it was over before: rooms may have other owners.
+    """
+
+    asked: float
+    anew: bool
+
+
 class Ping(_Message, frozen=True):
     """Show that you live: answer with `Pong` and the same number."""
 
@@ -193,6 +211,17 @@ class RoomIdle(_Message, frozen=True):
     """The worker holds the room no more: it may be opened anywhere."""
 
     room: str
+
+
+class RoomLeft(_Message, frozen=True):
+    """Another instance has the room, or may have it.
+
+    Attributes:
+        connections: Those that it had here; they are closing.
+    """
+
+    room: str
+    connections: tuple[int, ...]
 
 
 class Offer(_Message, frozen=True):
@@ -278,7 +307,17 @@ class Stopped(_Message, frozen=True):
 
 
 ToWorker: TypeAlias = (
-    Configure | Connection | Adopt | Drain | Release | Abort | Commit | Cancel | Stop | Ping
+    Configure
+    | Connection
+    | Adopt
+    | Drain
+    | Release
+    | Abort
+    | Commit
+    | Cancel
+    | Stop
+    | Leased
+    | Ping
 )
 FromWorker: TypeAlias = (
     Hello
@@ -288,6 +327,7 @@ FromWorker: TypeAlias = (
     | Watching
     | Closed
     | RoomIdle
+    | RoomLeft
     | Offer
     | Prepared
     | Refused

@@ -16,17 +16,18 @@ from hokm.store.address import Address
 from hokm.store.breaker import Breaker
 from hokm.store.endpoint import make_endpoint
 from hokm.store.resp import Argument, ReplyError, RespConnection, RespFactory
-from hokm.store.store import Claimed, Entry, StoreAway, Verdict
+from hokm.store.store import Claimed, Entry, OwnedElsewhere, StoreAway, Verdict
 
 TIMEOUT_SECONDS: Final = 1.0  # of a call; a live store answers in 0.2 ms (p50), 3 ms when loaded
 _RECONNECT: Final = {"initialDelay": 0.05, "maxDelay": 1.0, "factor": 1.5}
 _VERDICTS: Final = tuple(Verdict)
+LEASES: Final = "service:hokm:instances:"  # keys of the instances' leases, their ids behind
 _PASSING: Final = frozenset(
     {"BUSY", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY"}
 )
 
 
-class _Script:
+class Script:
     """A script of this package, known to the store by its hash."""
 
     def __init__(self, name: str) -> None:
@@ -65,6 +66,7 @@ class RedisStore:
         ttl_seconds: int,
         replicas: int = 0,
         timeout: float = TIMEOUT_SECONDS,
+        instance: str = "",
     ) -> None:
         """Make a store that connects at once, and again whenever the connection is lost.
 
@@ -73,6 +75,7 @@ class RedisStore:
             ttl_seconds: A room that nobody uses for so long is forgotten.
             replicas: So many of the store's replicas must have a write before it counts as done.
             timeout: Seconds that a call may take.
+            instance: For which rooms are claimed; empty where there is no fleet.
 
         Raises:
             ValueError: The address names a file that cannot be used.
@@ -86,8 +89,10 @@ class RedisStore:
         self._factory = RespFactory(
             address=address, clock=reactor, timeout=timeout, on_up=self._breaker.hope
         )
-        self._commit = _Script("commit.lua")
-        self._claim = _Script("claim.lua")
+        self._commit = Script("commit.lua")
+        self._claim = Script("claim.lua")
+        self._release = Script("release.lua")
+        self._instance = instance
         pause = backoffPolicy(jitter=lambda: random.uniform(0, 0.05), **_RECONNECT)
         endpoint = make_endpoint(address, reactor, timeout)
         self._service = ClientService(endpoint, self._factory, retryPolicy=pause, clock=reactor)
@@ -114,17 +119,29 @@ class RedisStore:
 
     async def _read(self, room: str, owner: str) -> Claimed | None:
         keys = [_prefix(room) + name for name in ("owner", "snap", "log", "hands")]
-        ask = self._write if owner else self._ask
-        found = await ask(lambda c: self._claim.call(c, len(keys), *keys, owner, self._ttl))
+        ask = self._write if owner else self.ask
+        found = await ask(
+            lambda c: self._claim.call(
+                c, len(keys), *keys, owner, self._ttl, self._instance, LEASES
+            )
+        )
         if found is None:
             return None
+        if len(found) == 1:
+            if not found[0]:
+                raise StoreAway("this instance has no lease")
+            raise OwnedElsewhere(found[0].decode())
         epoch, position, snapshot, records = found
         return Claimed(epoch, position, snapshot, tuple(records))
+
+    async def release(self, room: str, epoch: int) -> None:
+        """Make a room nobody's, if it still is the caller's."""
+        await self._write(lambda c: self._release.call(c, 1, owner_key(room), epoch))
 
     def commit(self, entries: Sequence[Entry]) -> Deferred[list[Verdict]]:
         """Write entries in one call; the verdicts come in their order."""
         if not entries:
-            return self._ask(lambda c: c.call("PING")).addCallback(lambda _: [])
+            return self.ask(lambda c: c.call("PING")).addCallback(lambda _: [])
         arguments: list[Argument] = [0, self._ttl]
         for entry in entries:
             arguments += (
@@ -142,9 +159,9 @@ class RedisStore:
     async def hands(self, room: str) -> list[bytes] | None:
         """Return the finished hands of a room, oldest first; None when there is no such room."""
         prefix = _prefix(room)
-        if not await self._ask(lambda c: c.call("EXISTS", prefix + "snap")):
+        if not await self.ask(lambda c: c.call("EXISTS", prefix + "snap")):
             return None
-        found: list[bytes] = await self._ask(lambda c: c.call("LRANGE", prefix + "hands", 0, -1))
+        found: list[bytes] = await self.ask(lambda c: c.call("LRANGE", prefix + "hands", 0, -1))
         return found
 
     def close(self) -> None:
@@ -154,12 +171,12 @@ class RedisStore:
     def _write(self, call: Callable[[RespConnection], Deferred[Any]]) -> Deferred[Any]:
         """Make a call that counts as done once enough replicas have what it wrote."""
         if not self._replicas:
-            return self._ask(call)
+            return self.ask(call)
 
         def replicated(connection: RespConnection) -> Deferred[Any]:
             return call(connection).addCallback(self._await_replicas, connection)
 
-        return self._ask(replicated)
+        return self.ask(replicated)
 
     def _await_replicas(self, answer: Any, connection: RespConnection) -> Deferred[Any]:
         """Wait until the replicas have what this connection wrote so far.
@@ -175,8 +192,12 @@ class RedisStore:
 
         return connection.call("WAIT", self._replicas, self._patience_ms).addCallback(counted)
 
-    def _ask(self, call: Callable[[RespConnection], Deferred[Any]]) -> Deferred[Any]:
-        """Make a call, unless the breaker is open."""
+    def ask(self, call: Callable[[RespConnection], Deferred[Any]]) -> Deferred[Any]:
+        """Make a call on the connection, unless the breaker is open; for the store's own scripts.
+
+        Returns:
+            Fires with the answer; fails with `StoreAway`.
+        """
         now = self._clock.seconds()
         if not self._breaker.admit(now):
             return fail(StoreAway("the store does not answer"))
@@ -199,6 +220,11 @@ class RedisStore:
                 self._factory.connection.abort()  # the next connect finds the new master
             return Failure(StoreAway(str(failure.value)))
         return failure
+
+
+def owner_key(room: str) -> str:
+    """Return the key of what is known of a room's owner."""
+    return _prefix(room) + "owner"
 
 
 def _prefix(room: str) -> str:

@@ -46,6 +46,12 @@ class RespConnection(Protocol):
         self.on_ready: Callable[[RespConnection], None] = _nothing
         self.on_lost: Callable[[RespConnection], None] = _nothing
 
+    @property
+    def local_host(self) -> str:
+        """Numeric address by which this host reaches the store; empty on a unix socket."""
+        transport: Any = self.transport
+        return str(getattr(transport.getHost(), "host", ""))
+
     def call(self, *arguments: Argument) -> Deferred[Any]:
         """Send one command.
 

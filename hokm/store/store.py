@@ -18,6 +18,18 @@ class StoreAway(Exception):
     """
 
 
+class OwnedElsewhere(Exception):
+    """Another instance owns the room, and lives. The caller lets go of the room's players.
+
+    Attributes:
+        instance: Its id.
+    """
+
+    def __init__(self, instance: str) -> None:
+        super().__init__(f"instance {instance} owns the room")
+        self.instance = instance
+
+
 class Entry(Struct, frozen=True, gc=False):
     """One record for the log of one room.
 
@@ -72,10 +84,20 @@ class Store(Protocol):
 
         Args:
             owner: Who claims, for people who look.
+
+        Raises:
+            OwnedElsewhere: See there; only in a fleet.
         """
 
     async def read(self, room: str) -> Claimed | None:
         """Read a room as `claim` does, and leave it its owner; None when there is no such room."""
+
+    async def release(self, room: str, epoch: int) -> None:
+        """Make a room nobody's, if it still is the caller's: another instance may claim it.
+
+        Args:
+            epoch: Of the caller's claim.
+        """
 
     def commit(self, entries: Sequence[Entry]) -> Deferred[list[Verdict]]:
         """Write entries in one call; the verdicts come in their order.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -53,11 +53,14 @@ class Routing:
         worker: Callable[[WorkerId], Worker],
         metrics: Metrics,
         first_move: int = 1,
+        seek: Callable[[Head, socket.socket, Origin], None] | None = None,
     ) -> None:
         """Make empty routes.
 
         Args:
             worker: Finds a worker by its number.
+            seek: Where there is a fleet, is given each connection whose room is not here, to hand
+                it to `take` if that is to change.
             first_move: See `Moves`.
         """
         self.placement = Placement()
@@ -83,6 +86,7 @@ class Routing:
         self.open = True
         self._clock = reactor
         self._worker = worker
+        self._seek = seek
         self._metrics = metrics
         self._parked: deque[tuple[float, Held]] = deque()  # since when
 
@@ -92,7 +96,17 @@ class Routing:
         """Take a new connection; the socket, whose request nobody has read, is ours."""
         if head.room_code is None:
             turn_away(sock, 404, "Not Found")
-            return
+        elif self._seek is None or self._is_here(RoomCode(head.room_code)):
+            self.take(head, sock, origin)
+        else:
+            self._seek(head, sock, origin)
+
+    def _is_here(self, room: RoomCode) -> bool:
+        return self.placement.where(room) is not None or room in self.moves
+
+    def take(self, head: Head, sock: socket.socket, origin: Origin) -> None:
+        """Take a new connection whose room is here, or is to be."""
+        assert head.room_code is not None
         try:
             held = self.connections.add(RoomCode(head.room_code), head.raw, sock, origin)
         except TooMany:
@@ -186,6 +200,8 @@ class Routing:
                 self._with(worker, number, lambda held: setattr(held, "watching", True))
             case m.RoomIdle(room=room):
                 self._idle(worker, RoomCode(room))
+            case m.RoomLeft(room=room, connections=numbers):
+                self._idle(worker, RoomCode(room), closing=numbers)
             case m.Resumed(connections=connections, pause_s=pause):
                 self.tally.recovered(connections, pause)
             case m.Refused(connections=numbers):
@@ -196,8 +212,15 @@ class Routing:
         if held is not None and held.worker == worker.id:
             do(held)
 
-    def _idle(self, worker: Worker, room: RoomCode) -> None:
-        """Let a room that nobody uses go anywhere next time, unless somebody is on his way."""
-        coming = any(held.worker == worker.id for held in self.connections.of_room(room))
+    def _idle(self, worker: Worker, room: RoomCode, closing: Collection[int] = ()) -> None:
+        """Let a room that nobody uses go anywhere next time, unless somebody is on his way.
+
+        Args:
+            closing: Numbers of the connections that are on their way out.
+        """
+        coming = any(
+            held.worker == worker.id and held.number not in closing
+            for held in self.connections.of_room(room)
+        )
         if not coming and room not in self.moves:
             self.placement.unpin(room, worker.id)

@@ -27,12 +27,15 @@ from hokm.proxies import Proxies
 from hokm.store.address import Address
 from hokm.store.embedded import EmbeddedServer, StoreDidNotStart
 from hokm.store.redis import RedisStore
+from hokm.store.registry import Registry
 from hokm.store.store import StoreAway
 from hokm.supervisor import succession
 from hokm.supervisor.child import Launch
 from hokm.supervisor.connections import Connections
 from hokm.supervisor.consumption import LOOK_S, Consumption, processes
+from hokm.supervisor.fleet import Fleet, Load
 from hokm.supervisor.hook import Hook
+from hokm.supervisor.identity import Identity
 from hokm.supervisor.listener import Listener
 from hokm.supervisor.lives import Lives
 from hokm.supervisor.operations import Operations
@@ -40,9 +43,11 @@ from hokm.supervisor.overview import Overview
 from hokm.supervisor.placement import WorkerId
 from hokm.supervisor.pool import Pool
 from hokm.supervisor.readings import Readings
+from hokm.supervisor.relays import Relays
 from hokm.supervisor.relief import Relief
 from hokm.supervisor.routing import Routing
 from hokm.supervisor.scaler import Scaler
+from hokm.supervisor.seeker import Seeker
 from hokm.supervisor.status import RoomsStatus, Status, TrendsStatus
 from hokm.supervisor.succession import Heritage
 from hokm.supervisor.systemd import ServiceManager
@@ -77,6 +82,7 @@ class Supervisor(Service):
         heritage: Heritage | None = None,
         manager: ServiceManager | None = None,
         lock: int | None = None,
+        identity: Identity | None = None,
         worker: str = "hokm.worker",
     ) -> None:
         """Make a supervisor that does nothing yet.
@@ -89,8 +95,10 @@ class Supervisor(Service):
             heritage: What an earlier life of the program has left.
             manager: The service manager that wants to know how we are.
             lock: Descriptor of the state directory's lock, for the next life.
+            identity: Who this server is among those that share its store; None: it has its own.
             worker: Module that is a worker's program.
         """
+        self._port: int = listening.getsockname()[1]
         self.metrics = metrics
         self.on_http: Callable[[socket.socket, str], None] = lambda sock, origin: sock.close()
         self._reactor = reactor
@@ -108,6 +116,9 @@ class Supervisor(Service):
             ttl_seconds=settings.room_ttl_s,
             replicas=settings.replicas,
         )
+        self.fleet = None if identity is None else self._make_fleet(identity)
+        seeker = None if self.fleet is None else self._make_seeker(self.fleet)
+        self.seeker = seeker
         self.tables = Tables(store=self.store, chance=SystemRandom(), metrics=metrics)
         self.listener = Listener(
             reactor=reactor,
@@ -132,6 +143,7 @@ class Supervisor(Service):
             worker=lambda id: self.pool[id],
             metrics=metrics,
             first_move=chance.getrandbits(MOVE_BITS),
+            seek=None if seeker is None else seeker.seek,
         )
         self.pool = Pool(
             reactor=reactor,
@@ -198,8 +210,63 @@ class Supervisor(Service):
             embedded=self._embedded is not None,
         )
 
+    def _make_fleet(self, identity: Identity) -> Fleet:
+        settings = self._settings
+        return Fleet(
+            clock=self._reactor,
+            registry=Registry(self.store),
+            identity=identity,
+            lease_s=settings.lease_seconds,
+            advertise=self._advertise,
+            load=self._load,
+            on_renewed=self._renewed,
+            on_taken=self._give_up,
+        )
+
+    def _make_seeker(self, fleet: Fleet) -> Seeker:
+        return Seeker(
+            clock=self._reactor,
+            fleet=fleet,
+            take=lambda *request: self.routing.take(*request),
+            relay=Relays(self._reactor).relay,
+            metrics=self.metrics,
+        )
+
+    def _advertise(self, host: str) -> str:
+        """Say where the other instances reach our public port.
+
+        Args:
+            host: Numeric address by which this host reaches the store; empty: on this machine.
+        """
+        settings = self._settings
+        if settings.advertise is not None:
+            return settings.advertise
+        if settings.listen.interface not in ("", "0.0.0.0", "::"):  # noqa: S104 - compared
+            host = settings.listen.interface
+        host = host or "127.0.0.1"
+        return f"[{host}]:{self._port}" if ":" in host else f"{host}:{self._port}"
+
+    def _load(self) -> Load:
+        return Load(
+            workers=len(self.pool.active),
+            rooms=self.routing.placement.rooms,
+            connections=len(self.routing.connections),
+        )
+
+    def _renewed(self, asked: float, anew: bool) -> None:
+        for worker in self.pool:
+            worker.tell(m.Leased(asked=asked, anew=anew))
+
     def _configuration(self, worker: WorkerId) -> m.Configure:
-        return m.Configure(worker=worker, store=self._where, settings=self._told)
+        configuration = m.Configure(worker=worker, store=self._where, settings=self._told)
+        if self.fleet is None:
+            return configuration
+        return msgspec.structs.replace(
+            configuration,
+            instance=self.fleet.identity.id,
+            lease_s=self.fleet.lease.seconds,
+            leased_at=self.fleet.lease.asked,
+        )
 
     # --- life -----------------------------------------------------------------------------
 
@@ -218,6 +285,8 @@ class Supervisor(Service):
             return
         if not self.running:
             return
+        if self.fleet is not None:
+            self.fleet.start()
         if self._heritage is not None and not self._heritage.executed:
             self.lives.bring_back(self._heritage)
         self.pool.mind()
@@ -265,6 +334,8 @@ class Supervisor(Service):
         if keeper is None:
             self.listener.stop()
             self.routing.turn_all_away()
+            if self.seeker is not None:
+                self.seeker.stop()
         else:
             self.listener.pause()
             rooms = await succession.export_all(self.routing, self.pool.active)
@@ -272,10 +343,20 @@ class Supervisor(Service):
         await self.pool.stop(self._settings.stop_seconds)
         if keeper is not None:
             await self.lives.hand_over(keeper, rooms)
+        if self.fleet is not None:
+            await self._quit(self.fleet, comes_back=keeper is not None)
         self.store.close()
         if self._embedded is not None:
             await self._embedded.stop()
         _log.info("stopped")
+
+    async def _quit(self, fleet: Fleet, comes_back: bool) -> None:
+        """Leave the fleet, or let it keep our rooms for the next life of this program."""
+        if comes_back:
+            fleet.stop()
+            await fleet.renew()
+        else:
+            await fleet.quit()
 
     # --- what the workers tell ------------------------------------------------------------
 
@@ -311,6 +392,8 @@ class Supervisor(Service):
             reasons.append("the store does not answer")
         if not self.pool.ready:
             reasons.append("no worker is ready")
+        if self.fleet is not None and not self.fleet.holds:
+            reasons.append("this instance has no lease")
         if not self.running:
             reasons.append("the server is stopping")
         return tuple(reasons)

@@ -45,6 +45,7 @@ class Committer:
         on_lost: Callable[[str], None],
         on_away: Callable[[], None],
         on_back: Callable[[], None],
+        may_answer: Callable[[], bool],
     ) -> None:
         """Make a committer with nothing to do.
 
@@ -53,6 +54,8 @@ class Committer:
             on_lost: The room of that code has another owner; its steps are forgotten.
             on_away: The store went away.
             on_back: The store answers again.
+            may_answer: Says whether the rooms are surely still ours, so that what needs no store
+                can be said at once.
         """
         self.away = False
         self._store = store
@@ -62,6 +65,7 @@ class Committer:
         self._on_lost = on_lost
         self._on_away = on_away
         self._on_back = on_back
+        self._may_answer = may_answer
         self._waiting: list[Step] = []
         self._flying: list[Step] = []
         self._busy = False  # whether a call is under way
@@ -75,8 +79,10 @@ class Committer:
     def submit(self, step: Step) -> None:
         """Take a step; what has nothing to store and nothing to wait for is released at once."""
         if step.entry is None and not step.table.pending:
-            self._release((step,))
-            return
+            if self._may_answer():
+                self._release((step,))
+                return
+            step.table.secure()  # it waits behind this
         step.table.pending += 1
         self._waiting.append(step)
         self._flush_soon()
@@ -85,6 +91,13 @@ class Committer:
         """Find out whether the store answers, if nothing else is asking it."""
         if not self._busy and not self._due:
             self._flush(ask=True)
+
+    def doubt(self) -> None:
+        """Hear that rooms may have got other owners: nothing is said before the store was asked."""
+        if not self.away:
+            self.away = True
+            self._on_away()
+        self.check()
 
     def forget(self, table: Source) -> None:
         """Drop all steps of *table*, which this worker does not own any more."""

@@ -68,7 +68,9 @@ class Host:
         owner: str,
         at_end_of_turn: Callable[[Callable[[], None]], None],
         on_idle: Callable[[str], None],
+        on_left: Callable[[str, Sequence[int]], None],
         on_watching: Callable[[int], None],
+        may_answer: Callable[[], bool] = lambda: True,
     ) -> None:
         """Make a host without tables.
 
@@ -77,7 +79,10 @@ class Host:
             owner: Names this worker in the store, for people who look.
             at_end_of_turn: Makes a call once this turn of the reactor has handled its events.
             on_idle: Is told the code of a room that this worker holds no more.
+            on_left: Is told the code of a room that another instance has or may have now, and the
+                numbers of its connections here, which are closing.
             on_watching: Is told the number of a connection that has a spectator's place.
+            may_answer: Says whether this instance's lease holds, where there is a fleet.
         """
         self._store = store
         self._clock = clock
@@ -85,6 +90,7 @@ class Host:
         self._metrics = metrics
         self._settings = settings
         self._on_idle = on_idle
+        self._on_left = on_left
         self._on_watching = on_watching
         self._tables: dict[str, Table] = {}
         self._guests = Guests()
@@ -102,6 +108,7 @@ class Host:
             on_lost=self._lost,
             on_away=self._pause,
             on_back=self._go_on,
+            may_answer=may_answer,
         )
         self.transfers = Transfers(
             tables=self._tables,
@@ -157,6 +164,8 @@ class Host:
         table = self._tables.get(player.room_code)
         if table is not None:
             return table.receive(player, command)
+        if player.dismissed:
+            return True  # his room is elsewhere; so will he be
         if self._openings.waiting(player.room_code) >= INBOX_COMMANDS:
             return False
         self._openings.open(player.room_code, [(player, command)])
@@ -275,8 +284,27 @@ class Host:
     def _lost(self, code: str) -> None:
         """Drop a table that has another owner now."""
         _log.warn("room {code} has another owner", code=code)
-        for player in self._tables.pop(code).end(MOVED):
-            player.flush()
+        self._part(code)
+
+    def elsewhere(self, code: str) -> None:
+        """Send those away who came for a room that another instance has."""
+        _log.info("room {code} is another instance's", code=code)
+        self._part(code)
+
+    def _part(self, code: str) -> None:
+        """Let go of a room: its players find it elsewhere."""
+        table = self._tables.pop(code, None)
+        if table is not None:
+            table.end(MOVED)
+        players = self._guests.of(code)
+        for player in players:
+            self._end(player, MOVED)
+        self._on_left(code, [player.number for player in players])
+
+    def doubt(self) -> None:
+        """Hear that others may have got our rooms meanwhile: the store is asked before any word."""
+        if self._tables:
+            self.committer.doubt()
 
     def _failed(self) -> None:
         self.errors.failures += 1

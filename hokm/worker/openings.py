@@ -13,7 +13,7 @@ from hokm import wire
 from hokm.room import room as rooms
 from hokm.room.events import decode
 from hokm.room.state import Room, thaw
-from hokm.store.store import Claimed, Store, StoreAway
+from hokm.store.store import Claimed, OwnedElsewhere, Store, StoreAway
 from hokm.tasks import run
 from hokm.worker.player import Player
 
@@ -43,6 +43,9 @@ class Opener(Protocol):
 
     def opened(self, opening: Opening, claimed: Claimed | None) -> None:
         """Go on with a room that is claimed; None where there is none of that code."""
+
+    def elsewhere(self, code: str) -> None:
+        """Hear that a room cannot be had: another instance has it."""
 
     def delayed(self, code: str) -> None:
         """Hear that the store is away while a room is being claimed."""
@@ -104,12 +107,21 @@ class Openings:
                     self._opener.delayed(opening.code)
                 await deferLater(self._clock, RETRY_SECONDS)
                 continue
+            except OwnedElsewhere:
+                del self._openings[opening.code]
+                self._opener.elsewhere(opening.code)
+                _tell(opening)
+                return
             if not self._stopping:
                 del self._openings[opening.code]
                 self._opener.opened(opening, claimed)
-                for tell in opening.on_open:
-                    tell()
+                _tell(opening)
             return
+
+
+def _tell(opening: Opening) -> None:
+    for tell in opening.on_open:
+        tell()
 
 
 def recovered(claimed: Claimed) -> Room:

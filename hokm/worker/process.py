@@ -6,6 +6,7 @@ import gc
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from random import SystemRandom
 from typing import Any, Final
@@ -21,9 +22,12 @@ from hokm.connection import Heartbeat, Site
 from hokm.control import messages as m
 from hokm.control.channel import Channel
 from hokm.control.ledger import Ledger
+from hokm.fleet import Lease
 from hokm.metrics import Metrics
 from hokm.store import address
+from hokm.store.leased import LeasedStore
 from hokm.store.redis import RedisStore
+from hokm.store.store import Store
 from hokm.tasks import every, run
 from hokm.worker.arrivals import Arrivals
 from hokm.worker.departures import Departures
@@ -63,6 +67,7 @@ class WorkerProcess:
         self._stopping = False
         self._host: Host | None = None
         self._store: RedisStore | None = None
+        self._lease: Lease | None = None  # where there is a fleet
         self._metrics = Metrics()
         self._lag = LoopLag(clock=reactor, observe=self._metrics.event_loop_lag.observe)
         self._channel: Channel[m.ToWorker] = Channel(
@@ -83,6 +88,8 @@ class WorkerProcess:
                 run(self._stop(seconds), "the worker's stop")
             case m.Ping(n=n):
                 self._channel.send(m.Pong(n=n))
+            case m.Leased(asked=asked, anew=anew):
+                self._leased(asked, anew)
             case m.Connection() | m.Adopt(move=0):
                 self._doorway.come(message, descriptors)
             case m.Adopt():
@@ -140,8 +147,17 @@ class WorkerProcess:
             return
         name = f"worker-{message.worker}"
         logs.start(sys.stderr, format=settings.log_format, level=settings.log_level, process=name)
-        self._begin(settings, where, name, site, Ledger(ledger))
+        if message.instance:
+            self._lease = Lease(message.lease_s)
+        self._begin(settings, where, name, message.instance, site, Ledger(ledger))
+        self._leased(message.leased_at, anew=True)
         run(self._get_ready(), "the worker's start")
+
+    def _leased(self, asked: float, anew: bool) -> None:
+        """Hear that the instance's lease was renewed."""
+        if self._lease is not None and self._lease.renewed(asked, _now(), anew=anew):
+            assert self._host is not None
+            self._host.doubt()
 
     async def _get_ready(self) -> None:
         """Say that rooms can come; with the store in reach, if it can be reached soon."""
@@ -157,6 +173,7 @@ class WorkerProcess:
         settings: Settings,
         where: address.Address,
         name: str,
+        instance: str,
         site: Site,
         ledger: Ledger,
     ) -> None:
@@ -168,17 +185,28 @@ class WorkerProcess:
             random=chance,
             ttl_seconds=settings.room_ttl_s,
             replicas=settings.replicas,
+            instance=instance,
         )
+        store: Store = self._store
+        may_answer: Callable[[], bool] = lambda: True  # noqa: E731 - the other case is one, too
+        lease = self._lease
+        if lease is not None:
+            store = LeasedStore(store, lease, _now)
+            may_answer = lambda: lease.holds(_now())  # noqa: E731 - it is asked at each answer
         self._host = Host(
-            store=self._store,
+            store=store,
             clock=clock,
             chance=chance,
             metrics=self._metrics,
             settings=settings.worker,
-            owner=name,
+            owner=f"{instance}/{name}" if instance else name,
             at_end_of_turn=self._reactor.at_end_of_turn,
             on_idle=lambda room: self._channel.send(m.RoomIdle(room=room)),
+            on_left=lambda room, numbers: self._channel.send(
+                m.RoomLeft(room=room, connections=tuple(numbers))
+            ),
             on_watching=lambda number: self._channel.send(m.Watching(connection=number)),
+            may_answer=may_answer,
         )
         heartbeat = Heartbeat(
             clock=clock,
@@ -235,3 +263,8 @@ class WorkerProcess:
             return  # the reactor's own end closes the channel, too
         _log.warn("the supervisor is gone; this worker ends")
         run(self._stop(_ORPHANED_SECONDS), "the worker's stop")
+
+
+def _now() -> float:
+    """Return the time of the lease's clock: the supervisor's, which counts through a suspend."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

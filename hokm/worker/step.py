@@ -69,6 +69,9 @@ class Source(Protocol):
     code: str
     pending: int
 
+    def secure(self) -> None:
+        """Have the whole room stored: is it still ours, and does the store have all of it?"""
+
 
 Output: TypeAlias = tuple[Recipient, bytes | Probe | Ending]
 Tally: TypeAlias = tuple[str, float | str]  # what, and how much; or ("refused", the code)

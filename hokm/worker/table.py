@@ -140,6 +140,11 @@ class Table:
     # --- standing still -------------------------------------------------------------------
 
     @property
+    def epoch(self) -> int:
+        """Of this worker's claim."""
+        return self._epoch
+
+    @property
     def _held(self) -> bool:
         return bool(self._holds)
 

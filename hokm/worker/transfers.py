@@ -118,6 +118,7 @@ class Transfers:
                 table.lost(recipient)
         if self._committer.away:
             table.hold(Hold.STORE, PAUSED)
+        table.secure()  # who knows what happened to our lease meanwhile
         table.resume(Hold.MOVE)
 
     async def look_up(self, code: str) -> None:

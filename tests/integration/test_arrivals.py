@@ -102,6 +102,7 @@ class Side:
             owner="test",
             at_end_of_turn=lambda call: reactor.callLater(0, call),
             on_idle=lambda room: None,
+            on_left=lambda room, numbers: None,
             on_watching=lambda number: None,
         )
         heartbeat = Heartbeat(clock=clock, interval=20.0, timeout=10.0)

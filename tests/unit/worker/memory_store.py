@@ -62,6 +62,9 @@ class MemoryStore:
         self._unanswered.append((answer, verdicts))
         return answer
 
+    async def release(self, room: str, epoch: int) -> None:
+        self._check()
+
     async def hands(self, room: str) -> list[bytes] | None:
         self._check()
         return self._hands.get(room, []) if room in self._rooms else None

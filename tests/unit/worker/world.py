@@ -104,6 +104,7 @@ class World:
         self.clock = Clock()
         self.store = MemoryStore()
         self.idle: list[str] = []
+        self.left: list[str] = []
         self.watching: list[int] = []
         self.numbers = count(1)
         self.chance = random.Random(1)
@@ -125,6 +126,7 @@ class World:
             owner="test",
             at_end_of_turn=lambda call: self.clock.callLater(0, call),
             on_idle=self.idle.append,
+            on_left=lambda room, numbers: self.left.append(room),
             on_watching=self.watching.append,
         )
 

@@ -1,0 +1,139 @@
+"""Connections whose room is not here: who has it, and what becomes of them.
+
+The store is asked for each of them; nothing is remembered, so nothing can be stale. The
+invariant: each of their sockets is handed on, relayed or closed within `Seeker.patience` seconds.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from hokm.control.refusal import turn_away
+from hokm.fleet import Here, Nowhere, Route, There, Wait, choose
+from hokm.metrics import Metrics
+from hokm.origin import Origin
+from hokm.store.store import StoreAway
+from hokm.supervisor.fleet import Fleet
+from hokm.supervisor.head import Head
+from hokm.tasks import run
+
+_log = Logger()
+
+MAX_WAITING: Final = 2000
+WAIT_SECONDS: Final = 0.5  # at most, until a dead owner's lease is looked at again
+MARGIN_SECONDS: Final = 0.05  # after its end
+PATIENCE_SECONDS: Final = 5.0  # beyond a lease's length
+
+
+class Relay(Protocol):
+    """Who carries a connection to another instance."""
+
+    def __call__(self, sock: socket.socket, *, origin: str, to: tuple[str, int], hops: int) -> None:
+        """Take a socket that nobody has read from.
+
+        Args:
+            origin: The player's address.
+            to: Host and port of the other instance.
+            hops: How often it was relayed, this time included.
+        """
+
+
+class Seeker:
+    """Finds, for each connection, the instance of its room."""
+
+    def __init__(
+        self,
+        *,
+        clock: Any,
+        fleet: Fleet,
+        take: Callable[[Head, socket.socket, Origin], None],
+        relay: Relay,
+        metrics: Metrics,
+    ) -> None:
+        """Make a seeker for whom nobody waits.
+
+        Args:
+            take: Takes a connection whose room is here from now on.
+        """
+        self._clock = clock
+        self._fleet = fleet
+        self._take = take
+        self._relay = relay
+        self._metrics = metrics
+        self._waiting: dict[socket.socket, None] = {}
+        self._open = True
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a connection waits at most."""
+        return self._fleet.lease.seconds + PATIENCE_SECONDS
+
+    def waiting(self) -> list[socket.socket]:
+        """Return the connections that wait, unread."""
+        return list(self._waiting)
+
+    def seek(self, head: Head, sock: socket.socket, origin: Origin) -> None:
+        """Take a connection whose room is not here; the socket is ours."""
+        if len(self._waiting) >= MAX_WAITING or not self._open:
+            self._refuse(sock)
+            return
+        self._waiting[sock] = None
+        run(self._seek(head, sock, origin), "the search for a room", room=head.room_code)
+
+    def stop(self) -> None:
+        """Let nobody wait any more."""
+        self._open = False
+        for sock in self.waiting():
+            self._refuse(sock)
+        self._waiting.clear()
+
+    async def _seek(self, head: Head, sock: socket.socket, origin: Origin) -> None:
+        until = self._clock.seconds() + self.patience
+        route: Route = Wait(0.0)
+        while isinstance(route, Wait) and self._clock.seconds() < until:
+            route = await self._route(head, origin.hops)
+            if isinstance(route, Wait):
+                seconds = min(route.seconds + MARGIN_SECONDS, WAIT_SECONDS)
+                await deferLater(self._clock, seconds)
+        if sock not in self._waiting:
+            return  # the program ends
+        del self._waiting[sock]
+        match route:
+            case Here():
+                self._take(head, sock, origin)
+            case There(member=member):
+                self._metrics.relays.inc()
+                peer = origin.address or str(sock.getpeername()[0])
+                self._relay(sock, origin=peer, to=member.endpoint(), hops=origin.hops + 1)
+            case Wait() | Nowhere():
+                self._refuse(sock)
+
+    async def _route(self, head: Head, hops: int) -> Route:
+        """Find out where a connection goes, as things are now."""
+        fleet = self._fleet
+        assert head.room_code is not None
+        try:
+            owner = await fleet.locate(head.room_code)
+        except StoreAway:
+            return Here()  # the table waits for the store, where its players can see it
+        return choose(
+            head.room_code,
+            me=fleet.identity.id,
+            leaving=fleet.state == "leaving",
+            owner=owner,
+            others=fleet.others,
+            hops=hops,
+            lease_s=fleet.lease.seconds,
+        )
+
+    def _refuse(self, sock: socket.socket) -> None:
+        self._metrics.connections_refused.labels("no_owner").inc()
+        turn_away(sock, 503, "Service Unavailable")
