@@ -6,5 +6,6 @@ after a lost connection, and sends again what was not answered.
 
 from hokm.client.client import Client, CommandRefused, Disconnected, join
 from hokm.client.rooms import create_room
+from hokm.client.search import find_table
 
-__all__ = ["Client", "CommandRefused", "Disconnected", "create_room", "join"]
+__all__ = ["Client", "CommandRefused", "Disconnected", "create_room", "find_table", "join"]

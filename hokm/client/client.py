@@ -72,6 +72,7 @@ class Client:
     """A place at a table.
 
     Attributes:
+        room_code: Of the table.
         state: The table as this place sees it; kept up to date.
         token: Opens the seat; new after each resume.
         closed: Fires with the close code when the place is gone for good.
@@ -101,6 +102,7 @@ class Client:
             f"{'wss' if self._secure else 'ws'}://{self._host}:{self._port}"
             f"/ws?room_code={room_code}"
         )
+        self.room_code = room_code
         self._reactor = reactor
         self._random = random or SystemRandom()
         self._name = name
@@ -316,6 +318,8 @@ class Client:
             case wire.Notice(kind=kind):
                 if self.state is not None:
                     self.state = replace(self.state, paused=kind == "paused")
+            case wire.Queued() | wire.QueueMessage() | wire.Matched():
+                self._search(message)
             case _:
                 self._follow(message)
         if self._on_event is not None:
@@ -350,6 +354,11 @@ class Client:
         if self._joined is not None:
             joined, self._joined = self._joined, None
             joined.callback(self)
+
+    def _search(self, message: wire.Queued | wire.QueueMessage | wire.Matched) -> None:
+        """Take a message of the lobby; see `hokm.client.search`."""
+        if isinstance(message, wire.Queued):
+            self.token, self._join, self._pause = message.token, None, FIRST_PAUSE
 
     def _informed(self, message: wire.StateMessage) -> None:
         """Take the whole state: a `sync` was answered, or the server had to recover the table."""

@@ -134,6 +134,10 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     pong_seconds: Annotated[float, _about("time for the answer to a ping", "s", gt=0, le=3600)] = (
         10.0
     )
+    fill_seconds: Annotated[
+        float,
+        _about("in quick match: a bot more may sit down after each so long", "s", gt=0, le=600),
+    ] = 10.0
     idle_seconds: Annotated[
         float, _about("a room without connections is put away after this", "s", gt=0, le=3600)
     ] = 60.0

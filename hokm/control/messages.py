@@ -282,6 +282,8 @@ class Stats(_Message, frozen=True):
         connections: Open WebSocket connections, spectators included.
         players: Seats whose player is connected.
         active_games: Matches being played.
+        searching: People in the lobby who wait for a table.
+        found: Tables that people found in this worker's lobby so far.
         loop_lag_ms: 99th percentile of how late the event loop's timers ran lately.
         recent_lag_ms: The same of the last seconds; None from a release that does not tell it.
         error_rate: Part of the last minute's messages that the worker failed to serve, 0 to 1.
@@ -294,6 +296,8 @@ class Stats(_Message, frozen=True):
     loop_lag_ms: float
     error_rate: float = 0.0
     recent_lag_ms: float | None = None
+    searching: int = 0
+    found: int = 0
 
 
 class Pong(_Message, frozen=True):

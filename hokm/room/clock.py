@@ -6,7 +6,7 @@ import math
 
 from hokm import bots
 from hokm.room import events as e
-from hokm.room import lobby, play
+from hokm.room import lobby, play, queue
 from hokm.room.state import Room
 from hokm.room.story import Story
 from hokm.room.view import seat_view
@@ -14,6 +14,8 @@ from hokm.room.view import seat_view
 
 def deadline(room: Room) -> float | None:
     """Return the room time, in seconds, at which `pass_time` has something to do; None: never."""
+    if room.queue is not None:
+        return queue.deadline(room)
     due = math.inf
     turn = room.turn
     if turn is not None:
@@ -28,6 +30,9 @@ def deadline(room: Room) -> float | None:
 
 def pass_time(story: Story) -> None:
     """Let happen all that is due at the story's time."""
+    if story.room.queue is not None:
+        queue.pass_time(story)
+        return
     for number, seat in enumerate(story.room.seats):
         if seat is None or seat.away_since is None or seat.stand_in:
             continue

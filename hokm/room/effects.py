@@ -52,4 +52,19 @@ class Close(Struct, frozen=True, gc=False):
     reason: str
 
 
-Effect: TypeAlias = Tell | Reply | Take | Watch | Reseat | Close
+class Whisper(Struct, frozen=True, gc=False):
+    """Send a message to one connection that has no seat.
+
+    Attributes:
+        connection: Its number.
+        message: None for none.
+        code, reason: If a code is given, the connection is closed with it then.
+    """
+
+    connection: int
+    message: wire.Message | None
+    code: wire.CloseCode | None = None
+    reason: str = ""
+
+
+Effect: TypeAlias = Tell | Reply | Take | Watch | Reseat | Close | Whisper

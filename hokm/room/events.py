@@ -176,6 +176,42 @@ class Spoken(_Event, frozen=True, tag="spoken"):
     text: str
 
 
+class Enqueued(_Event, frozen=True, tag="enqueued"):
+    """In the lobby, somebody waits for a table; see `hokm.room.state.Ticket`."""
+
+    name: str
+    key: str
+    seed: str
+    connection: int
+
+
+class Requeued(_Event, frozen=True, tag="requeued"):
+    """Somebody who waits is connected again, by `connection`, under a new or the same key."""
+
+    number: int
+    key: str
+    connection: int
+
+
+class Missed(_Event, frozen=True, tag="missed"):
+    """The connection of somebody who waits is lost."""
+
+    number: int
+
+
+class Dequeued(_Event, frozen=True, tag="dequeued"):
+    """Somebody waits no more: he left, or was away too long."""
+
+    number: int
+
+
+class Met(_Event, frozen=True, tag="met"):
+    """Some of those who wait have a table: its code, and the numbers of their tickets."""
+
+    code: str
+    numbers: tuple[int, ...]
+
+
 Event: TypeAlias = (
     Seated
     | Returned
@@ -198,6 +234,11 @@ Event: TypeAlias = (
     | HandEnded
     | MatchEnded
     | Spoken
+    | Enqueued
+    | Requeued
+    | Missed
+    | Dequeued
+    | Met
 )
 
 

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from hokm.game import hand as hands
 from hokm.game import match as matches
 from hokm.room import events as e
-from hokm.room.state import SEATS, SKIPPED_IDS, Room, Seat, Turn
+from hokm.room.state import SEATS, SKIPPED_IDS, Meeting, Queue, Room, Seat, Ticket, Turn
 from hokm.wire import HandResult
 
 CHAT_MESSAGES: Final = 5  # at most so many ...
 CHAT_SECONDS: Final = 10.0  # ... in so long
+MEETING_SECONDS: Final = 120.0  # that a found table is remembered for who did not hear of it
 
 
 def evolve(room: Room, event: e.Event) -> None:
@@ -255,6 +256,49 @@ def _spoken(room: Room, event: e.Spoken) -> None:
     _seat(room, event.seat, replace(seat, said=said))
 
 
+def _enqueued(room: Room, event: e.Enqueued) -> None:
+    queue = _queue(room)
+    number = queue.last + 1
+    ticket = Ticket(number, event.name, event.key, event.seed, room.time, event.connection)
+    room.queue = replace(queue, last=number, waiting=(*queue.waiting, ticket))
+
+
+def _requeued(room: Room, event: e.Requeued) -> None:
+    _ticket(room, event.number, key=event.key, connection=event.connection, away_since=None)
+
+
+def _missed(room: Room, event: e.Missed) -> None:
+    _ticket(room, event.number, connection=0, away_since=room.time)
+
+
+def _ticket(room: Room, number: int, **fields: Any) -> None:
+    queue = _queue(room)
+    waiting = tuple(replace(t, **fields) if t.number == number else t for t in queue.waiting)
+    room.queue = replace(queue, waiting=waiting)
+
+
+def _dequeued(room: Room, event: e.Dequeued) -> None:
+    queue = _queue(room)
+    waiting = tuple(t for t in queue.waiting if t.number != event.number)
+    room.queue = replace(queue, waiting=waiting)
+
+
+def _met(room: Room, event: e.Met) -> None:
+    queue = _queue(room)
+    keys = tuple(t.key for t in queue.waiting if t.number in event.numbers)
+    met = [m for m in queue.met if m.time > room.time - MEETING_SECONDS]
+    room.queue = replace(
+        queue,
+        waiting=tuple(t for t in queue.waiting if t.number not in event.numbers),
+        met=(*met, Meeting(event.code, keys, room.time)),
+    )
+
+
+def _queue(room: Room) -> Queue:
+    assert room.queue is not None
+    return room.queue
+
+
 _CHANGES: Final[dict[type, Callable[[Room, Any], None]]] = {
     e.Seated: _seated_event,
     e.Returned: _returned,
@@ -277,6 +321,11 @@ _CHANGES: Final[dict[type, Callable[[Room, Any], None]]] = {
     e.HandEnded: _hand_ended,
     e.MatchEnded: _match_ended,
     e.Spoken: _spoken,
+    e.Enqueued: _enqueued,
+    e.Requeued: _requeued,
+    e.Missed: _missed,
+    e.Dequeued: _dequeued,
+    e.Met: _met,
 }
 
-assert len(_CHANGES) == 21 and SEATS == 4  # an event without a meaning is a fault of this file
+assert len(_CHANGES) == 26 and SEATS == 4  # an event without a meaning is a fault of this file

@@ -38,9 +38,7 @@ def join(story: Story, seat: int | None, command: wire.Join) -> int | None:
         story.want(Watch())
         _welcome(story, None, None)
         return None
-    name = " ".join(command.name.split())
-    if not name.isprintable() or not name:
-        raise Refused("bad_message")
+    name = clean_name(command.name)
     token = story.chance.randbytes(TOKEN_BYTES).hex()
     fresh = digest(token)
     if seat is not None:
@@ -53,6 +51,14 @@ def join(story: Story, seat: int | None, command: wire.Join) -> int | None:
     story.want(Take(seat))
     _welcome(story, seat, token)
     return seat
+
+
+def clean_name(text: str) -> str:
+    """Return a name as it is shown; refuse what is none."""
+    name = " ".join(text.split())
+    if not name.isprintable() or not name:
+        raise Refused("bad_message")
+    return name
 
 
 def _resume(story: Story, command: wire.Join, fresh: str) -> int | None:

@@ -23,6 +23,7 @@ class Outcome(Struct, frozen=True, gc=False):
         effects: To be carried out in order once the record is durable.
         hands: Finished hands, for the room's history.
         counts: For the metrics.
+        tables: New rooms, which are to be stored before the record.
     """
 
     room: Room
@@ -30,3 +31,4 @@ class Outcome(Struct, frozen=True, gc=False):
     effects: list[Effect]
     hands: list[wire.FinishedHand] = []
     counts: list[Count] = []
+    tables: list[Room] = []

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hokm import wire
-from hokm.game import fair
-from hokm.room import clock, lobby, play
+from hokm.room import clock, lobby, play, queue
 from hokm.room import events as e
 from hokm.room.commands import Command, Confirm, Lost, Tick
 from hokm.room.effects import Reply, Reseat
 from hokm.room.evolve import replay
+from hokm.room.opening import open_lobby, open_room
 from hokm.room.outcome import Outcome
 from hokm.room.state import Chance, Room
 from hokm.room.story import Refused, Story
@@ -25,25 +25,10 @@ __all__ = [
     "Refused",
     "Tick",
     "advance",
+    "open_lobby",
     "open_room",
     "replay",
 ]
-
-
-def open_room(code: str, options: wire.TableOptions, host_token: str, root: bytes) -> Room:
-    """Make a new table.
-
-    Args:
-        host_token: The creator's token; only its hash is kept.
-        root: 32 random bytes of the operating system: the end of the chain of secrets.
-    """
-    return Room(
-        code=code,
-        options=options,
-        root=root.hex(),
-        host_key=lobby.digest(host_token),
-        promise=fair.commitment(fair.secret(root, 1)),
-    )
 
 
 def advance(
@@ -72,6 +57,9 @@ def advance(
         _OWN[kind](story, seat)
         return _outcome(room, story, None, 0)
     if isinstance(command, wire.Join):
+        if room.queue is not None:
+            queue.enter(story, command)
+            return _outcome(room, story, None, 0)
         seat = lobby.join(story, seat, command)
         return _outcome(room, story, seat, _join_id(room, seat, command))
     return _sync(room, story, seat)
@@ -79,6 +67,11 @@ def advance(
 
 def _decide(story: Story, room: Room, seat: int | None, command: Any) -> Outcome:
     """Do a seated player's command, unless it is done already."""
+    if room.queue is not None:
+        if type(command) is not wire.Leave:
+            raise Refused("wrong_phase")
+        queue.leave(story)
+        return _outcome(room, story, None, 0)
     if seat is None:
         raise Refused("not_seated")
     known, id = room.seat(seat), command.id
@@ -95,7 +88,7 @@ def _outcome(before: Room, story: Story, seat: int | None, id: int) -> Outcome:
     if not story.events and (seat is None or id == 0):
         return Outcome(before, None, story.effects)
     record = story.end(seat, id)
-    return Outcome(story.room, record, story.effects, story.hands, story.counts)
+    return Outcome(story.room, record, story.effects, story.hands, story.counts, story.tables)
 
 
 def _join_id(before: Room, seat: int | None, command: wire.Join) -> int:
@@ -115,12 +108,18 @@ def _seat_after(story: Story, seat: int) -> int:
 
 
 def _sync(room: Room, story: Story, seat: int | None) -> Outcome:
+    if room.queue is not None:
+        story.want(Reply(queue.state(room, story.now)))
+        return Outcome(room, None, story.effects)
     last_id = room.seat(seat).last_id if seat is not None else 0
     story.want(Reply(wire.StateMessage(last_id, state(room, seat, story.now))))
     return Outcome(room, None, story.effects)
 
 
 def _lost(story: Story, seat: int | None) -> None:
+    if story.room.queue is not None:
+        queue.lost(story)
+        return
     assert seat is not None
     holder = story.room.seats[seat]
     if holder is not None and holder.present:

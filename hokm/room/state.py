@@ -87,6 +87,56 @@ class Turn(Struct, frozen=True, gc=False):
     bot_at: float | None = None
 
 
+class Ticket(Struct, frozen=True, gc=False):
+    """Somebody who waits in the lobby for a table. Times are room time, in seconds.
+
+    Attributes:
+        number: Rises by one with each who comes.
+        key: SHA-256 (hex) of the token that brings the place back.
+        seed: The player's share of the shuffle, hex, or empty.
+        since: When he came.
+        connection: Number of the connection that holds the place, 0 while none does.
+        away_since: When the connection was lost; None while connected.
+    """
+
+    number: int
+    name: str
+    key: str
+    seed: str
+    since: float
+    connection: int
+    away_since: float | None = None
+
+
+class Meeting(Struct, frozen=True, gc=False):
+    """A table that was found, remembered for those who did not hear of it.
+
+    Attributes:
+        keys: As of their tickets.
+        time: Room time of the meeting, in seconds.
+    """
+
+    code: str
+    keys: tuple[str, ...]
+    time: float
+
+
+class Queue(Struct, frozen=True, kw_only=True, gc=False):
+    """What only the lobby's room has.
+
+    Attributes:
+        fill_seconds: One bot more may sit down after each so long a wait.
+        last: Number of the last ticket.
+        waiting: In the order of their coming.
+        met: Lately, oldest first.
+    """
+
+    fill_seconds: float
+    last: int = 0
+    waiting: tuple[Ticket, ...] = ()
+    met: tuple[Meeting, ...] = ()
+
+
 class Room(Struct, gc=False):
     """A room: a value that only `hokm.room.evolve` changes, and there only a copy of its own.
 
@@ -104,7 +154,9 @@ class Room(Struct, gc=False):
             first hand are taken before its draw; whoever moves or comes back later changes nothing.
         draw_cards, start_seat: The draw of the first hakem, kept for the first hand's proof.
         pause_until: Room time at which the next hand begins.
-        created: Room time at which the match began, for its duration.
+        began: Room time at which the match began, for its duration.
+        public: Whether everybody may be shown the table.
+        queue: Who waits for a table, in the lobby; None everywhere else.
     """
 
     code: str
@@ -129,6 +181,8 @@ class Room(Struct, gc=False):
     result: HandResult | None = None
     pause_until: float | None = None
     began: float = 0.0
+    public: bool = False
+    queue: Queue | None = None
 
     def seat(self, number: int) -> Seat:
         """Return an occupied seat; asking for an empty one is a fault of the caller."""
@@ -145,6 +199,12 @@ class Room(Struct, gc=False):
     def names(self) -> tuple[str, ...]:
         """Return the players' names by seat; empty seats are empty texts."""
         return tuple(seat.name if seat else "" for seat in self.seats)
+
+    @property
+    def searching(self) -> tuple[int, ...]:
+        """Return the connections of those who wait here for a table."""
+        waiting = () if self.queue is None else self.queue.waiting
+        return tuple(ticket.connection for ticket in waiting if ticket.connection)
 
     def seat_of(self, connection: int) -> int | None:
         """Return the seat that a connection holds; None when it holds none."""

@@ -32,7 +32,7 @@ class Story:
         now: Room time in seconds.
         chance: Randomness; what it decides is recorded in the events.
         connection: Number of the connection that the command came by; 0 for the room's own.
-        events, effects, hands, counts: What it leads to; see `hokm.room.outcome.Outcome`.
+        events, effects, hands, counts, tables: What it leads to; see `hokm.room.outcome.Outcome`.
     """
 
     def __init__(self, room: Room, now: float, chance: Chance, connection: int = 0) -> None:
@@ -44,6 +44,7 @@ class Story:
         self.effects: list[Effect] = []
         self.hands: list[wire.FinishedHand] = []
         self.counts: list[Count] = []
+        self.tables: list[Room] = []
 
     def tell(self, event: e.Event) -> None:
         """Let *event* happen, and whoever may know of it be told."""

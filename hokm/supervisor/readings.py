@@ -43,6 +43,7 @@ class Readings:
         self._matches: deque[tuple[int, float]] = deque(maxlen=MATCH_LOOKS)
         self._matches_at: float | None = None
         self._peak = 0  # players at once
+        self._found: dict[int, int] = {}  # tables found in the lobby, by worker, dead ones included
 
     # --- once a second --------------------------------------------------------------------
 
@@ -63,6 +64,7 @@ class Readings:
                 metrics.memory_usage.labels(worker.id).set(part)
             if worker.stats is not None:
                 players += worker.stats.players
+                self._found[worker.id] = worker.stats.found
                 self._show(worker.id, worker.stats)
             self.trends.add(self.status(worker))
         self._peak = max(self._peak, players)
@@ -119,10 +121,14 @@ class Readings:
             memory_limit=self.machine.memory,
             memory_used=memory,
             host_cpu=cpu,
-            games_created=self._tables.created,
-            queue_length=0,  # nobody can wait for a table
+            games_created=self._tables.created + sum(self._found.values()),
+            queue_length=self._searching(),
             game_minutes=self._game_minutes(),
         )
+
+    def _searching(self) -> int:
+        """Return how many people wait in the lobby, wherever it is."""
+        return sum(w.stats.searching for w in self._pool.active if w.stats is not None)
 
     def recent(self) -> tuple[WorkerReading, ...]:
         """Read the workers that take rooms, as they were in the last few seconds."""

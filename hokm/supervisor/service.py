@@ -28,6 +28,7 @@ from hokm.store.address import Address
 from hokm.store.embedded import EmbeddedServer, StoreDidNotStart
 from hokm.store.redis import RedisStore
 from hokm.store.registry import Registry
+from hokm.store.showcase import StoredShowcase
 from hokm.store.store import StoreAway
 from hokm.supervisor import succession
 from hokm.supervisor.child import Launch
@@ -119,7 +120,12 @@ class Supervisor(Service):
         self.fleet = None if identity is None else self._make_fleet(identity)
         seeker = None if self.fleet is None else self._make_seeker(self.fleet)
         self.seeker = seeker
-        self.tables = Tables(store=self.store, chance=SystemRandom(), metrics=metrics)
+        self.tables = Tables(
+            store=self.store,
+            showcase=StoredShowcase(self.store),
+            chance=SystemRandom(),
+            metrics=metrics,
+        )
         self.listener = Listener(
             reactor=reactor,
             sock=listening,
@@ -402,7 +408,7 @@ class Supervisor(Service):
         """Return all metrics of all processes."""
         return self.metrics.render()
 
-    async def create(self, options: wire.TableOptions) -> wire.RoomCreated:
+    async def create(self, options: wire.TableOptions, *, public: bool) -> wire.RoomCreated:
         """Make a table; its link is complete where the settings say how players find us.
 
         Raises:
@@ -411,9 +417,13 @@ class Supervisor(Service):
         """
         if self.scaler.overloaded:
             raise Overloaded
-        made = await self.tables.create(options)
+        made = await self.tables.create(options, public=public)
         base = (self._settings.public_url or "").rstrip("/")
         return msgspec.structs.replace(made, url=base + made.url)
+
+    async def public(self) -> wire.PublicTables:
+        """Return the public tables."""
+        return await self.tables.public()
 
     async def history(self, code: str) -> wire.History | None:
         """Return the finished hands of a table."""

@@ -6,12 +6,12 @@ import msgspec
 
 from hokm import wire
 from hokm.metrics import Metrics
-from hokm.room.room import open_room
+from hokm.room.opening import ROOT_BYTES, open_room, room_code
 from hokm.room.state import Chance, freeze
+from hokm.store.showcase import StoredShowcase
 from hokm.store.store import Store
 
 TOKEN_BYTES = 32  # 256 bits, as all seat tokens
-ROOT_BYTES = 32  # 256 bits of the operating system's randomness: all deals of the table
 _CODES_TRIED = 8  # 2^40 codes: two in a row taken will not happen
 
 _hand = msgspec.json.Decoder(wire.FinishedHand)
@@ -28,19 +28,23 @@ class Tables:
         created: How many it has made.
     """
 
-    def __init__(self, *, store: Store, chance: Chance, metrics: Metrics) -> None:
+    def __init__(
+        self, *, store: Store, showcase: StoredShowcase, chance: Chance, metrics: Metrics
+    ) -> None:
         """Make the tables' front desk.
 
         Args:
+            showcase: Of the public tables.
             chance: The operating system's randomness.
         """
         self.created = 0
         self._store = store
+        self._showcase = showcase
         self._chance = chance
         self._metrics = metrics
 
-    async def create(self, options: wire.TableOptions) -> wire.RoomCreated:
-        """Make a table.
+    async def create(self, options: wire.TableOptions, *, public: bool) -> wire.RoomCreated:
+        """Make a table; a *public* one is shown to everybody once somebody is there.
 
         Raises:
             StoreAway: The store cannot be reached; nothing was made.
@@ -48,8 +52,8 @@ class Tables:
         token = self._chance.randbytes(TOKEN_BYTES).hex()
         root = self._chance.randbytes(ROOT_BYTES)
         for _ in range(_CODES_TRIED):
-            code = self._code()
-            room = open_room(code, options, token, root)
+            code = room_code(self._chance)
+            room = open_room(code, options, token, root, public=public)
             if await self._store.create(code, freeze(room)):
                 self.created += 1
                 self._metrics.games_created.inc()
@@ -67,8 +71,12 @@ class Tables:
             return None
         return wire.History(code, tuple(_hand.decode(hand) for hand in hands))
 
-    def _code(self) -> str:
-        symbols = wire.CODE_ALPHABET
-        return "".join(
-            symbols[self._chance.randrange(len(symbols))] for _ in range(wire.CODE_LENGTH)
-        )
+    async def public(self) -> wire.PublicTables:
+        """Return the public tables, those first where most seats are taken and one is free.
+
+        Raises:
+            StoreAway: The store cannot be reached.
+        """
+        tables = await self._showcase.shown()
+        tables.sort(key=lambda table: (table.free == 0, table.free, table.room_code))
+        return wire.PublicTables(tuple(tables))

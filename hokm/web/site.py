@@ -28,6 +28,7 @@ _log = Logger()
 
 MAX_BODY: Final = 4096  # bytes; the largest legal body, with all options, has 500
 REQUEST_SECONDS: Final = 10.0  # for the rest of a request whose head is here
+PUBLIC_SECONDS: Final = 1.0  # that the list of public tables is good for
 RETRY_SECONDS: Final = 10  # an overload is over 5 s after the lag at the earliest
 _HISTORY: Final = re.compile(rb"/api/rooms/([0-9A-Za-z]{1,32})/history")
 _ERRORS: Final = {
@@ -44,8 +45,11 @@ _ERRORS: Final = {
 class Tables(Protocol):
     """What the site asks for."""
 
-    async def create(self, options: wire.TableOptions) -> wire.RoomCreated:
+    async def create(self, options: wire.TableOptions, *, public: bool) -> wire.RoomCreated:
         """Make a table; fails with `StoreAway`, and with `Overloaded`."""
+
+    async def public(self) -> wire.PublicTables:
+        """Return the public tables; fails with `StoreAway`."""
 
     async def history(self, code: str) -> wire.History | None:
         """Return a table's finished hands, None without such a table; fails with `StoreAway`."""
@@ -141,6 +145,8 @@ class _Root(Resource):
         self._table = table
         self._client_address = client_address
         self._clock = clock
+        self._public: wire.PublicTables | None = None
+        self._public_at = 0.0
         self._pages = read_pages("hokm.web")
         self._each = Buckets(settings.rooms_per_minute / 60, settings.rooms_per_minute)
         in_all = settings.rooms_per_minute_in_all
@@ -185,6 +191,9 @@ class _Root(Resource):
         if path == b"/api/rooms":
             _allow(request, b"POST")
             return await self._create(request)
+        if path == b"/api/tables":
+            _allow(request, b"GET", b"HEAD")
+            return 200, "application/json", wire.encode(await self._listed())
         found = _HISTORY.fullmatch(path)
         if found:
             _allow(request, b"GET", b"HEAD")
@@ -215,7 +224,16 @@ class _Root(Resource):
         if not self._each.take(peer, now) or not self._all.take(None, now):
             request.setHeader("Retry-After", "60")
             raise Refused(429, "too many new tables; try again in a minute")
-        return 201, "application/json", wire.encode(await self._tables.create(options))
+        made = await self._tables.create(options, public=wanted.public)
+        return 201, "application/json", wire.encode(made)
+
+    async def _listed(self) -> wire.PublicTables:
+        """Return the public tables; the store is asked once a second at most."""
+        now = self._clock.seconds()
+        if self._public is None or now >= self._public_at + PUBLIC_SECONDS:
+            self._public_at = now
+            self._public = await self._tables.public()
+        return self._public
 
     async def _history(self, text: str) -> tuple[int, str, bytes]:
         code = wire.room_code(text)

@@ -112,6 +112,35 @@ class Welcome(_Answer, frozen=True, tag="welcome"):
     state: State
 
 
+class Queued(_Answer, frozen=True, tag="queued"):
+    """In the lobby, `join` looks for a table: one has a place in the queue, new or old.
+
+    `token` brings it back after a lost connection, as the `token` of another `join`. Once a table
+    is found it opens the seat there.
+    """
+
+    token: str
+
+
+class QueueMessage(_Answer, frozen=True, tag="queue"):
+    """How the search stands, told whenever that changes: so many people wait.
+
+    If nobody else comes, they begin with bots after `seconds_left`.
+    """
+
+    people: int
+    seconds_left: float
+
+
+class Matched(_Answer, frozen=True, tag="matched"):
+    """A table is found, and waits: `join` there with the token of `queued`.
+
+    The lobby closes this connection with 1000.
+    """
+
+    room_code: str
+
+
 class StateMessage(_Answer, frozen=True, tag="state"):
     """The whole state, on `sync` or, unasked, when the server had to recover the table.
 

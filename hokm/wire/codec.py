@@ -6,12 +6,14 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from hokm.wire.answers import Error, Ok, StateMessage, Welcome
+from hokm.wire.answers import Error, Matched, Ok, Queued, QueueMessage, StateMessage, Welcome
 from hokm.wire.commands import Command
 from hokm.wire.events import Event, Notice
 from hokm.wire.values import ERRORS, Numbered
 
-Message: TypeAlias = Ok | Error | Welcome | StateMessage | Notice | Event
+Message: TypeAlias = (
+    Ok | Error | Welcome | StateMessage | Queued | QueueMessage | Matched | Notice | Event
+)
 
 
 class BadMessage(Exception):

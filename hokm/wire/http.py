@@ -13,9 +13,13 @@ from hokm.wire.values import CardName, SuitName, TableOptions
 
 
 class CreateRoom(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of `POST /api/rooms`: fields of `TableOptions`; the server's own where missing."""
+    """Body of `POST /api/rooms`: fields of `TableOptions`; the server's own where missing.
+
+    A `public` table is shown to everybody by `GET /api/tables`.
+    """
 
     options: dict[str, Any] = {}
+    public: bool = False
 
     def on(self, defaults: TableOptions) -> TableOptions:
         """Return the options of the new table.
@@ -34,6 +38,24 @@ class RoomCreated(Struct, frozen=True):
     url: str
     host_token: str
     commitment: str
+
+
+class PublicTable(Struct, frozen=True):
+    """A table that anybody may come to: to sit down while `free` seats are left, or to watch."""
+
+    room_code: str
+    host: str
+    people: int
+    bots: int
+    free: int
+    playing: bool
+    target: int
+
+
+class PublicTables(Struct, frozen=True):
+    """Answer of `GET /api/tables`: those where one can sit down come first."""
+
+    tables: tuple[PublicTable, ...]
 
 
 class PlayedTrick(Struct, frozen=True, gc=False):

@@ -15,6 +15,7 @@ MAX_TEXT: Final = 200  # characters
 
 # Ambiguous symbols (0 O 1 I) are left out: codes are read aloud and typed on phones.
 CODE_ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+LOBBY: Final = "LOBBY"  # the room where a table is found; no table's code has an O
 CODE_LENGTH: Final = 8  # 40 bits; 6.4 days of guessing at 20 wrong joins a second and 100 k rooms
 
 CloseCode: TypeAlias = int
@@ -88,7 +89,9 @@ def room_code(text: str) -> str | None:
     """Read a room code as a person may type it: any case, 4 to 16 symbols of the alphabet.
 
     Returns:
-        The code in upper case, or None when it cannot be one.
+        The code in upper case, or None when it cannot be one. The lobby's is one, too.
     """
     code = text.upper()
+    if code == LOBBY:
+        return code
     return code if 4 <= len(code) <= 16 and all(c in CODE_ALPHABET for c in code) else None

@@ -33,6 +33,7 @@ class Committer:
 
     Attributes:
         away: Whether the store did not answer the last call.
+        made: Rooms that were brought into being.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Committer:
                 can be said at once.
         """
         self.away = False
+        self.made = 0
         self._store = store
         self._clock = clock
         self._metrics = metrics
@@ -213,6 +215,8 @@ class Committer:
 
     def _count(self, what: str, value: float | str) -> None:
         metrics = self._metrics
+        if what == "games_created":
+            self.made += 1
         if isinstance(value, str):
             metrics.messages_refused.labels(value).inc()
         elif what == "game_seconds":
@@ -223,5 +227,6 @@ class Committer:
 
 _COUNTERS: Final[dict[str, Callable[[Metrics], Counter]]] = {
     "joins": lambda metrics: metrics.player_joins,
+    "games_created": lambda metrics: metrics.games_created,
     "games_completed": lambda metrics: metrics.games_completed,
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -17,12 +18,14 @@ from hokm.limits import Buckets
 from hokm.metrics import Metrics
 from hokm.room import room as rooms
 from hokm.room.state import Chance, Room
+from hokm.store.showcase import Showcase
 from hokm.store.store import Claimed, Store
 from hokm.worker.committer import Committer
 from hokm.worker.errors import ErrorRate
 from hokm.worker.guests import Guests
 from hokm.worker.openings import Opening, Openings, Waiting, recovered
 from hokm.worker.player import Player
+from hokm.worker.shown import Shown
 from hokm.worker.step import Ending
 from hokm.worker.table import INBOX_COMMANDS, PAUSED, RESUMED, Hold, Table
 from hokm.worker.transfers import Transfers, hand_on
@@ -41,12 +44,16 @@ class Census:
     Attributes:
         players: Seats whose player is connected.
         matches: Tables in the middle of a match.
+        searching: People in the lobby who wait for a table.
+        found: Tables that were found in the lobby so far.
     """
 
     rooms: int
     connections: int
     players: int
     matches: int
+    searching: int
+    found: int
 
 
 class Host:
@@ -65,6 +72,8 @@ class Host:
         chance: Chance,
         metrics: Metrics,
         settings: WorkerSettings,
+        options: wire.TableOptions,
+        showcase: Showcase,
         owner: str,
         at_end_of_turn: Callable[[Callable[[], None]], None],
         on_idle: Callable[[str], None],
@@ -76,6 +85,8 @@ class Host:
 
         Args:
             chance: The operating system's randomness.
+            options: By which tables that are found in the lobby are played.
+            showcase: Where public tables are shown.
             owner: Names this worker in the store, for people who look.
             at_end_of_turn: Makes a call once this turn of the reactor has handled its events.
             on_idle: Is told the code of a room that this worker holds no more.
@@ -89,6 +100,8 @@ class Host:
         self._chance = chance
         self._metrics = metrics
         self._settings = settings
+        self._options = options
+        self._shown = Shown(showcase=showcase, clock=clock)
         self._on_idle = on_idle
         self._on_left = on_left
         self._on_watching = on_watching
@@ -240,7 +253,14 @@ class Host:
             notice = None
         table.resume(Hold.OPENING, notice)
 
+    def new_lobby(self) -> Room:
+        """Make the lobby, which is not there yet."""
+        return rooms.open_lobby(self._options, self._settings.fill_seconds)
+
     def _make_table(self, room: Room, claimed: Claimed) -> Table:
+        if room.queue is not None:  # settings of now, not of the day when the lobby was made
+            room.options = self._options
+            room.queue = replace(room.queue, fill_seconds=self._settings.fill_seconds)
         return Table(
             room=room,
             epoch=claimed.epoch,
@@ -333,6 +353,7 @@ class Host:
                 table.end(MOVED)
                 del self._tables[code]
                 self._on_idle(code)
+        self._shown.tend(self._tables)
 
     def census(self) -> Census:
         """Count rooms and connections."""
@@ -341,6 +362,8 @@ class Host:
             connections=len(self._guests),
             players=sum(table.seating.players for table in self._tables.values()),
             matches=sum(table.room.playing for table in self._tables.values()),
+            searching=sum(len(table.room.searching) for table in self._tables.values()),
+            found=self.committer.made,
         )
 
     async def stop(self, seconds: float) -> None:

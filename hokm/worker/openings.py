@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 from hokm import wire
 from hokm.room import room as rooms
 from hokm.room.events import decode
-from hokm.room.state import Room, thaw
+from hokm.room.state import Room, freeze, thaw
 from hokm.store.store import Claimed, OwnedElsewhere, Store, StoreAway
 from hokm.tasks import run
 from hokm.worker.player import Player
@@ -44,6 +44,9 @@ class Opener(Protocol):
     def opened(self, opening: Opening, claimed: Claimed | None) -> None:
         """Go on with a room that is claimed; None where there is none of that code."""
 
+    def new_lobby(self) -> Room:
+        """Make the lobby, which is not there yet."""
+
     def elsewhere(self, code: str) -> None:
         """Hear that a room cannot be had: another instance has it."""
 
@@ -54,7 +57,14 @@ class Opener(Protocol):
 class Openings:
     """All rooms that this worker is about to have."""
 
-    def __init__(self, *, store: Store, clock: IReactorTime, owner: str, opener: Opener) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: IReactorTime,
+        owner: str,
+        opener: Opener,
+    ) -> None:
         """Make an empty list.
 
         Args:
@@ -100,7 +110,7 @@ class Openings:
         """Claim the room, however long the store is away."""
         while not self._stopping:
             try:
-                claimed = await self._store.claim(opening.code, self._owner)
+                claimed = await self._claim(opening.code)
             except StoreAway:
                 if not opening.was_away:
                     opening.was_away = True
@@ -117,6 +127,14 @@ class Openings:
                 self._opener.opened(opening, claimed)
                 _tell(opening)
             return
+
+    async def _claim(self, code: str) -> Claimed | None:
+        """Claim a room; the lobby is made where there is none yet."""
+        claimed = await self._store.claim(code, self._owner)
+        if claimed is None and code == wire.LOBBY:
+            await self._store.create(code, freeze(self._opener.new_lobby()))
+            claimed = await self._store.claim(code, self._owner)
+        return claimed
 
 
 def _tell(opening: Opening) -> None:

@@ -27,6 +27,7 @@ from hokm.metrics import Metrics
 from hokm.store import address
 from hokm.store.leased import LeasedStore
 from hokm.store.redis import RedisStore
+from hokm.store.showcase import StoredShowcase
 from hokm.store.store import Store
 from hokm.tasks import every, run
 from hokm.worker.arrivals import Arrivals
@@ -199,6 +200,8 @@ class WorkerProcess:
             chance=chance,
             metrics=self._metrics,
             settings=settings.worker,
+            options=settings.table,
+            showcase=StoredShowcase(self._store),
             owner=f"{instance}/{name}" if instance else name,
             at_end_of_turn=self._reactor.at_end_of_turn,
             on_idle=lambda room: self._channel.send(m.RoomIdle(room=room)),
@@ -238,12 +241,15 @@ class WorkerProcess:
         metrics.websocket_connections.set(census.connections)
         metrics.connected_players.set(census.players)
         metrics.active_games.set(census.matches)
+        metrics.player_queue_length.set(census.searching)
         self._channel.send(
             m.Stats(
                 rooms=census.rooms,
                 connections=census.connections,
                 players=census.players,
                 active_games=census.matches,
+                searching=census.searching,
+                found=census.found,
                 loop_lag_ms=self._lag.p99_ms(),
                 recent_lag_ms=self._lag.p99_ms(RECENT),
                 error_rate=self._host.errors.turn(),

@@ -38,6 +38,10 @@ class Seating:
             return recipient in self._watchers
         return self._seats[recipient.seat] is recipient
 
+    def watches(self, connection: int) -> bool:
+        """Say whether the connection of that number has a spectator's place."""
+        return self._watcher(connection) is not None
+
     def connected(self, seat: int) -> bool:
         """Say whether *seat* has a connection."""
         return self._seats[seat] is not None
@@ -79,7 +83,7 @@ class Seating:
                 self._reply(effect.message, sender, mail)
             else:  # who gets what is said from here on is another question
                 self._deliver(mail)
-                self._change(effect, sender, endings)
+                self._change(effect, sender, mail, endings)
         if answer is not None:
             self._reply(answer, sender, mail)
         self._deliver(mail)
@@ -109,11 +113,15 @@ class Seating:
             mail.outputs += [(watcher, public) for watcher in self._watchers]
         mail.public, mail.own = [], {}
 
-    def _change(self, effect: fx.Effect, sender: Recipient | None, endings: list[Output]) -> None:
+    def _change(
+        self, effect: fx.Effect, sender: Recipient | None, mail: _Mail, endings: list[Output]
+    ) -> None:
         if isinstance(effect, fx.Close):
             self._end(effect, endings)
         elif isinstance(effect, fx.Reseat):
             self._reseat(effect.seat, effect.to)
+        elif isinstance(effect, fx.Whisper):
+            self._whisper(effect, sender, mail, endings)
         elif sender is None:
             return
         elif isinstance(effect, fx.Take):
@@ -126,6 +134,24 @@ class Seating:
         elif isinstance(effect, fx.Watch):
             self._watchers[sender] = None
             sender.admit(None)
+
+    def _whisper(
+        self, whisper: fx.Whisper, sender: Recipient | None, mail: _Mail, endings: list[Output]
+    ) -> None:
+        hearer = self._watcher(whisper.connection)
+        if hearer is None and sender is not None and sender.number == whisper.connection:
+            hearer = sender
+        if hearer is None:
+            return
+        if whisper.message is not None:
+            mail.outputs.append((hearer, text_frame(wire.encode(whisper.message))))
+        if whisper.code is not None:
+            self._watchers.pop(hearer, None)
+            hearer.dismiss()
+            endings.append((hearer, Ending(whisper.code, whisper.reason)))
+
+    def _watcher(self, connection: int) -> Recipient | None:
+        return next((one for one in self._watchers if one.number == connection), None)
 
     def _end(self, close: fx.Close, endings: list[Output]) -> None:
         holder = self._seats[close.seat]

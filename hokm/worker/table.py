@@ -136,6 +136,9 @@ class Table:
         for number, seat in enumerate(self.room.seats):
             if seat is not None and seat.present and not self.seating.connected(number):
                 self._decide_own(rooms.Lost(), number)
+        for connection in self.room.searching:
+            if not self.seating.watches(connection):
+                self._decide_own(rooms.Lost(), None, connection)
 
     # --- standing still -------------------------------------------------------------------
 
@@ -263,6 +266,8 @@ class Table:
 
     def _check_join(self, sender: Recipient, command: wire.Join, placed: bool) -> None:
         """Refuse a second join that wants another role, and watchers beyond the limit."""
+        if self.room.queue is not None:
+            return
         watches = command.role == "spectator"
         if placed and watches != (sender.seat is None):
             raise rooms.Refused("wrong_phase")
@@ -275,8 +280,9 @@ class Table:
         outputs = self.seating.carry_out((), sender, wire.error(command.id, code))
         self._submit(None, outputs, counts=[("refused", code)], asked=asked)
 
-    def _decide_own(self, command: rooms.Command, seat: int | None) -> None:
-        outcome = rooms.advance(self.room, seat, command, self._time.now(), self._chance)
+    def _decide_own(self, command: rooms.Command, seat: int | None, connection: int = 0) -> None:
+        now = self._time.now()
+        outcome = rooms.advance(self.room, seat, command, now, self._chance, connection)
         self._go_on(outcome, None, None, None)
 
     def _go_on(
@@ -287,6 +293,8 @@ class Table:
         asked: float | None,
     ) -> None:
         self.room = outcome.room
+        for made in outcome.tables:
+            self._submit(_new(made), [], counts=(("games_created", 1.0),))
         outputs = self.seating.carry_out(outcome.effects, sender, answer)
         entry: Entry | None = None
         if outcome.record is not None:
@@ -368,3 +376,8 @@ class Table:
         except Exception:  # noqa: BLE001 - time must pass again
             _log.failure("table {code}: time cannot pass", code=self.code)
             self._set_alarm(self._time.now() + RETRY_SECONDS)
+
+
+def _new(room: Room) -> Entry:
+    """Make the entry that brings a room into being; nobody owns it yet."""
+    return Entry(room=room.code, epoch=0, position=0, record=b"", snapshot=freeze(room))

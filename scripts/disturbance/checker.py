@@ -63,7 +63,7 @@ class Witness:
                 self._answer(message.id)
         elif isinstance(message, wire.Welcome | wire.StateMessage):
             self._state(message.last_id, message.state.seq)
-        elif not isinstance(message, wire.Notice):
+        elif isinstance(message, wire.Event):
             self._event(message.seq)
 
     def compare(self, own: wire.State, told: wire.State) -> None:

@@ -224,6 +224,8 @@ class Player:
             case wire.Notice(kind=kind):
                 if self.state is not None:
                     self.state = replace(self.state, paused=kind == "paused")
+            case wire.Queued() | wire.QueueMessage() | wire.Matched():
+                pass  # the lobby's, where no player of ours goes
             case _:
                 self._follow(message)
         self.consider()

@@ -32,7 +32,7 @@ from hokm.worker.host import Host
 from tests.movable import HEAD, Client, connect, descriptors, make_site, until
 from tests.rawsocket import frame
 from tests.tables import HOST_TOKEN
-from tests.unit.worker.memory_store import MemoryStore
+from tests.unit.worker.memory_store import MemoryShowcase, MemoryStore
 
 reactor: Any = installed
 CODE = "TABLE234"
@@ -99,6 +99,8 @@ class Side:
             chance=random.Random(1),
             metrics=Metrics(),
             settings=WorkerSettings(),
+            options=wire.TableOptions(),
+            showcase=MemoryShowcase(),
             owner="test",
             at_end_of_turn=lambda call: reactor.callLater(0, call),
             on_idle=lambda room: None,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred, fail, succeed
 
+from hokm import wire
 from hokm.store.store import Claimed, Entry, StoreAway, Verdict
 
 
@@ -87,7 +88,8 @@ class MemoryStore:
             raise StoreAway("away")
 
     def _write(self, entry: Entry) -> Verdict:
-        epoch, position, snapshot, records = self._rooms[entry.room]
+        nothing: tuple[int, int, bytes, list[bytes]] = (-1, 0, b"", [])
+        epoch, position, snapshot, records = self._rooms.get(entry.room, nothing)
         if epoch > entry.epoch:
             return Verdict.LOST
         if epoch == entry.epoch and position > entry.position:
@@ -101,3 +103,16 @@ class MemoryStore:
         self._rooms[entry.room] = (entry.epoch, entry.position + 1, snapshot, records)
         self._hands.setdefault(entry.room, []).extend(entry.hands)
         return Verdict.DONE
+
+
+class MemoryShowcase:
+    """A showcase that is a dictionary."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, wire.PublicTable] = {}
+
+    async def show(self, code: str, table: wire.PublicTable | None) -> None:
+        if table is None:
+            self.tables.pop(code, None)
+        else:
+            self.tables[code] = table

@@ -21,7 +21,7 @@ from hokm.worker.host import Host
 from hokm.worker.player import Player
 from tests.rawsocket import frame
 from tests.tables import HOST_TOKEN
-from tests.unit.worker.memory_store import MemoryStore
+from tests.unit.worker.memory_store import MemoryShowcase, MemoryStore
 
 CODE = "TABLE234"
 PING = ping_frame(b"")[:1]
@@ -123,6 +123,8 @@ class World:
             chance=self.chance,
             metrics=Metrics(),
             settings=WorkerSettings(**self.settings),
+            options=wire.TableOptions(),
+            showcase=MemoryShowcase(),
             owner="test",
             at_end_of_turn=lambda call: self.clock.callLater(0, call),
             on_idle=self.idle.append,
