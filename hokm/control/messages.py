@@ -287,6 +287,8 @@ class Stats(_Message, frozen=True):
         loop_lag_ms: 99th percentile of how late the event loop's timers ran lately.
         recent_lag_ms: The same of the last seconds; None from a release that does not tell it.
         error_rate: Part of the last minute's messages that the worker failed to serve, 0 to 1.
+        records_s: Records of all rooms per second; None from a release that does not tell it.
+        busiest: Records per second of the rooms that make most.
     """
 
     rooms: int
@@ -298,6 +300,8 @@ class Stats(_Message, frozen=True):
     recent_lag_ms: float | None = None
     searching: int = 0
     found: int = 0
+    records_s: float | None = None
+    busiest: dict[str, float] = {}
 
 
 class Pong(_Message, frozen=True):

@@ -8,7 +8,7 @@ can reach, so that a level load moves nothing. Deterministic; workers and rooms 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median_low
 from typing import Final
 
@@ -20,6 +20,8 @@ from hokm.scaling.sample import WorkerReading
 
 _FAR_MORE: Final = 2.0  # times as much
 _ROUNDING: Final = 1e-9
+_NEXT_TO_NOTHING: Final = 0.1  # of what a room of the worker costs on average
+SILENT: Final = 0.05  # messages per second of a connection on which nothing happens: pings
 
 
 class Load(Struct, frozen=True):
@@ -28,19 +30,21 @@ class Load(Struct, frozen=True):
     Attributes:
         heat: Its load as part of what the rules allow one worker.
         lags: Whether its event loop lags more than the rules allow.
+        by: The metric that heats it.
     """
 
     worker: int
     heat: float
     lags: bool = False
+    by: str = ""
 
 
 class RoomCost(Struct, frozen=True):
     """A room that can be moved.
 
     Attributes:
-        cost: What it costs its worker, in any unit that is the same for all of its rooms: messages
-            per second, else connections.
+        cost: What it costs its worker, in any unit that is the same for all rooms: messages per
+            second (`messages`) or connections.
     """
 
     room: str
@@ -70,15 +74,37 @@ def load_of(worker: WorkerReading, scaling: Scaling, memory_limit: int | None) -
         "rooms_per_worker": worker.rooms,
     }
     known = [
-        value / rule.threshold
+        (value / rule.threshold, rule.metric)
         for rule in additions(scaling, "shared")
         if (value := parts.get(rule.metric)) is not None and rule.threshold > 0
     ]
     if not known:
         return None
+    heat, by = max(known)
     lag = worker.loop_lag_ms or 0.0
     limits = [rule.threshold for rule in additions(scaling) if rule.metric == "loop_lag_ms"]
-    return Load(worker.id, max(known), any(lag > limit for limit in limits))
+    return Load(worker.id, heat, any(lag > limit for limit in limits), by)
+
+
+def messages(
+    connections: Mapping[str, int], busiest: Mapping[str, float], records_s: float
+) -> dict[str, float]:
+    """Return how many messages per second each room of a worker makes.
+
+    A record comes of one message, and makes one to each connection. The rooms that are not told of
+    share what is left of the records; one without connections costs nothing.
+
+    Args:
+        connections: Of each room.
+        busiest: Records per second of the rooms that make most.
+        records_s: Of all rooms together.
+    """
+    others = sum(room not in busiest for room in connections)
+    each = max(0.0, records_s - sum(busiest.values())) / max(1, others)
+    return {
+        room: count and busiest.get(room, each) * (1 + count) + SILENT * count
+        for room, count in connections.items()
+    }
 
 
 def choose_moves(
@@ -93,7 +119,8 @@ def choose_moves(
 
     A hot worker, and one that lags, gives rooms if it is above the mean of what rooms heat by more
     than the tolerance: the costliest first, until it is at `1 - 2 tolerance` or at the mean with
-    the tolerance; one that lags, until it is at the mean. They go to the coolest worker that does
+    the tolerance; one that lags, until it is at the mean. Rooms that cost next to nothing stay, but
+    where it is not the rooms that make the worker hot. They go to the coolest worker that does
     not lag, if that one stays cooler than the giver, and does not get hot, or hotter than others
     are. The hottest worker gives first.
 
@@ -114,6 +141,7 @@ def choose_moves(
     by_rooms = [units[w] * sum(r.cost for r in held[w]) if w in units else heat[w] for w in heat]
     mean = sum(by_rooms) / max(1, len(by_rooms))
     level = max(1 - 2 * tolerance, mean * (1 + tolerance))
+    least = _least_costs(heat, held, units)
     takers = [load.worker for load in loads if not load.lags and load.heat <= level]
     if not takers:
         return ()
@@ -123,7 +151,7 @@ def choose_moves(
             continue
         goal, limit = (mean, max(level, 1.0)) if giver.lags else (level, level)
         coolest = min(takers, key=lambda worker: (heat[worker], worker))
-        own = held[giver.worker]
+        own = [room for room in held[giver.worker] if room.cost >= least.get(giver.worker, 0)]
         own.sort(key=lambda room: (-room.cost, -affinity(room.room, coolest), room.room))
         for room in own:
             if heat[giver.worker] <= goal or len(moves) == most:
@@ -147,6 +175,21 @@ def _heat_per_cost(heat: dict[int, float], held: dict[int, list[RoomCost]]) -> d
     units = {worker: heat[worker] / cost for worker, cost in costs.items() if cost}
     usual = median_low(units.values()) if units else 0.0
     return {w: unit if unit <= _FAR_MORE * usual else usual for w, unit in units.items()}
+
+
+def _least_costs(
+    heat: dict[int, float], held: dict[int, list[RoomCost]], units: dict[int, float]
+) -> dict[int, float]:
+    """Return what a room of each worker must cost for its move to change anything.
+
+    Nothing where it is not the rooms that heat the worker: then all suffer.
+    """
+    costs = {worker: sum(room.cost for room in rooms) for worker, rooms in held.items()}
+    return {
+        worker: _NEXT_TO_NOTHING * cost / len(held[worker])
+        for worker, cost in costs.items()
+        if cost and units[worker] * cost > heat[worker] - _ROUNDING
+    }
 
 
 def cheapest(workers: Iterable[WorkerReading]) -> int:

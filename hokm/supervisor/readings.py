@@ -93,6 +93,7 @@ class Readings:
             cpu=round(usage.cpu or 0.0, 3),
             memory=usage.memory or 0,
             loop_lag_ms=round(stats.loop_lag_ms, 1) if stats else 0.0,
+            recent_lag_ms=round(stats.recent_lag_ms or 0.0, 1) if stats else 0.0,
             players=stats.players if stats else 0,
             games=stats.active_games if stats else 0,
         )

@@ -6,17 +6,18 @@ says is done the one way rooms move.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from twisted.logger import Logger
 
-from hokm.scaling import Load, RoomCost, RoomMove, Scaling, choose_moves, load_of
+from hokm.scaling import Load, RoomCost, RoomMove, Scaling, choose_moves, load_of, messages
 from hokm.supervisor.operations import Operations
 from hokm.supervisor.placement import RoomCode, WorkerId, weight
 from hokm.supervisor.pool import Pool
 from hokm.supervisor.readings import Readings
 from hokm.supervisor.routing import Routing
+from hokm.supervisor.worker import Worker
 from hokm.tasks import run
 
 _log = Logger()
@@ -65,7 +66,7 @@ class Relief:
         elif len(loads) > 1 and not self._moving:
             moves = choose_moves(
                 loads,
-                self._rooms(),
+                self._rooms(_works(hot)),
                 tolerance=self._scaling().tolerance,
                 most=MOST,
                 affinity=lambda room, worker: weight(RoomCode(room), WorkerId(worker)),
@@ -80,16 +81,30 @@ class Relief:
         found = (load_of(one, scaling, limit) for one in self._readings.recent())
         return [load for load in found if load is not None]
 
-    def _rooms(self) -> list[RoomCost]:
-        """Return the rooms that may move: neither on the move, nor just moved."""
+    def _rooms(self, work: bool) -> list[RoomCost]:
+        """Return the rooms that may move: neither on the move, nor just moved.
+
+        Args:
+            work: Whether they cost what they make their worker do; else as many as are connected.
+        """
         since = self._clock.seconds() - REST_S
         self._moved = {room: at for room, at in self._moved.items() if at > since}
+        workers = self._pool.ready
+        work = work and all(w.stats is not None and w.stats.records_s is not None for w in workers)
         return [
-            RoomCost(room, worker.id, len(self._connections.of_room(room)))
-            for worker in self._pool.ready
-            for room in self._placement.rooms_of(worker.id)
-            if room not in self._moves and room not in self._moved
+            RoomCost(room, worker.id, cost)
+            for worker in workers
+            for room, cost in self._costs(worker, work).items()
+            if RoomCode(room) not in self._moves and RoomCode(room) not in self._moved
         ]
+
+    def _costs(self, worker: Worker, work: bool) -> Mapping[str, float]:
+        rooms = self._placement.rooms_of(worker.id)
+        connections = {str(room): len(self._connections.of_room(room)) for room in rooms}
+        stats = worker.stats
+        if not work or stats is None or stats.records_s is None:
+            return connections
+        return messages(connections, stats.busiest, stats.records_s)
 
     async def _move(self, moves: Sequence[RoomMove]) -> None:
         def moved(room: RoomCode) -> None:
@@ -116,3 +131,8 @@ class Relief:
                     heat=load.heat,
                     lag=", and it lags" if load.lags else "",
                 )
+
+
+def _works(hot: Sequence[Load]) -> bool:
+    """Say whether it is what rooms do that makes workers hot, and not that there are so many."""
+    return any(load.lags for load in hot) or max(hot, key=lambda load: load.heat).by == "cpu"

@@ -18,6 +18,7 @@ class WorkerStatus(Struct, frozen=True):
         cpu: Part of one core, 0 to 1; 0 where it is not known yet.
         memory: Resident bytes; 0 where they are not known yet.
         loop_lag_ms: 99th percentile of the last 30 s.
+        recent_lag_ms: The same of the last 4 s; 0 where it is not known.
         players: Seats whose player is connected.
         games: Matches being played.
     """
@@ -30,6 +31,7 @@ class WorkerStatus(Struct, frozen=True):
     cpu: float
     memory: int
     loop_lag_ms: float
+    recent_lag_ms: float = 0.0
     players: int = 0
     games: int = 0
 

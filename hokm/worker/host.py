@@ -29,6 +29,7 @@ from hokm.worker.shown import Shown
 from hokm.worker.step import Ending
 from hokm.worker.table import INBOX_COMMANDS, PAUSED, RESUMED, Hold, Table
 from hokm.worker.transfers import Transfers, hand_on
+from hokm.worker.workload import Workload
 
 _log = Logger()
 
@@ -62,6 +63,7 @@ class Host:
     Attributes:
         errors: Of the messages that came.
         transfers: Rooms from and to other workers.
+        workload: Which tables are busy.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Host:
         self._stopping = False
         self._openings = Openings(store=store, clock=clock, owner=owner, opener=self)
         self.errors = ErrorRate()
+        self.workload = Workload(self._tables, clock)
         self.committer = Committer(
             store=store,
             clock=clock,
@@ -345,6 +348,7 @@ class Host:
     def tend(self) -> None:
         """Do what is due once a second: ask for the store, close the silent, put tables away."""
         self.committer.check()
+        self.workload.look()
         now = self._clock.seconds()
         for player in self._guests:
             player.check(now)

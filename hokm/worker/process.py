@@ -253,6 +253,8 @@ class WorkerProcess:
                 loop_lag_ms=self._lag.p99_ms(),
                 recent_lag_ms=self._lag.p99_ms(RECENT),
                 error_rate=self._host.errors.turn(),
+                records_s=self._host.workload.records_s,
+                busiest=self._host.workload.busiest,
             )
         )
 

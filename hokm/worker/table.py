@@ -103,6 +103,11 @@ class Table:
         self._alarm: IDelayedCall | None = None
         self._alarm_due = math.inf  # room time in seconds
 
+    @property
+    def records(self) -> int:
+        """How many records the room has, those under way included."""
+        return self._position
+
     # --- commands -------------------------------------------------------------------------
 
     def receive(self, sender: Recipient, command: wire.Command) -> bool:

@@ -6,7 +6,17 @@ from collections import Counter
 
 import pytest
 
-from hokm.scaling import Load, RoomCost, RoomMove, WorkerReading, cheapest, choose_moves, load_of
+from hokm.scaling import (
+    Load,
+    RoomCost,
+    RoomMove,
+    WorkerReading,
+    cheapest,
+    choose_moves,
+    load_of,
+    messages,
+)
+from hokm.scaling.relief import SILENT
 from hokm.supervisor.placement import RoomCode, WorkerId, weight
 from tests.unit.scaling.samples import scaling
 
@@ -134,19 +144,37 @@ def test_nobody_to_move_or_to_take() -> None:
 
 
 @pytest.mark.parametrize(
-    ("worker", "heat", "lags"),
+    ("worker", "heat", "lags", "by"),
     [
-        (WorkerReading(id=1, cpu=0.35), 0.5, False),
-        (WorkerReading(id=1, cpu=0.35, connections=120), 1.2, False),
-        (WorkerReading(id=1, cpu=0.35, memory=80), 1.0, False),
-        (WorkerReading(id=1, cpu=0.0, rooms=5000, loop_lag_ms=50.0), 0.0, False),
-        (WorkerReading(id=1, cpu=0.7, loop_lag_ms=50.1), 1.0, True),
+        (WorkerReading(id=1, cpu=0.35), 0.5, False, "cpu"),
+        (WorkerReading(id=1, cpu=0.35, connections=120), 1.2, False, "connections_per_worker"),
+        (WorkerReading(id=1, cpu=0.35, memory=80), 1.0, False, "memory"),
+        (WorkerReading(id=1, cpu=0.0, rooms=5000, loop_lag_ms=50.0), 0.0, False, "cpu"),
+        (WorkerReading(id=1, cpu=0.7, loop_lag_ms=50.1), 1.0, True, "cpu"),
     ],
 )
-def test_load_of_a_worker(worker: WorkerReading, heat: float, lags: bool) -> None:
+def test_load_of_a_worker(worker: WorkerReading, heat: float, lags: bool, by: str) -> None:
     """The most that it has of what a rule allows."""
     found = load_of(worker, scaling(), 800)
-    assert found == Load(1, pytest.approx(heat), lags)
+    assert found == Load(1, pytest.approx(heat), lags, by)
+
+
+def test_what_rooms_make_a_worker_do() -> None:
+    """One message comes and one goes to each for every record; the untold share what is left."""
+    connections = {"BUSY": 4, "WATCHED": 9, "QUIET": 4, "QUIETER": 2, "EMPTY": 0}
+    found = messages(connections, {"BUSY": 10.0, "WATCHED": 2.0, "GONE": 5.0}, 23.0)
+    silent = {room: SILENT * count for room, count in connections.items()}
+    assert found == pytest.approx(
+        {
+            "BUSY": 50 + silent["BUSY"],
+            "WATCHED": 20 + silent["WATCHED"],
+            "QUIET": 10 + silent["QUIET"],
+            "QUIETER": 6 + silent["QUIETER"],
+            "EMPTY": 0.0,
+        }
+    )
+    assert messages({"A": 4}, {"A": 3.0}, 2.5) == {"A": pytest.approx(15 + 4 * SILENT)}
+    assert messages({}, {}, 0.0) == {}
 
 
 def test_load_of_which_nothing_is_known() -> None:

@@ -22,6 +22,8 @@ class Server:
     Attributes:
         wanted: Rooms that were to be moved, with where.
         lags: Of each worker, in ms.
+        cpu: Of each worker, 0 to 1.
+        stats: What each worker has told of its rooms.
         moving: Rooms that are on the move by somebody else.
         slow: Whether moves wait for `arrive`.
     """
@@ -32,6 +34,8 @@ class Server:
         self.players = players
         self.wanted: list[tuple[RoomCode, WorkerId]] = []
         self.lags = dict.fromkeys(rooms, 1.0)
+        self.cpu = dict.fromkeys(rooms, 0.1)
+        self.stats: dict[WorkerId, Any] = dict.fromkeys(rooms)
         self.moving: set[RoomCode] = set()
         self.machine = SimpleNamespace(memory=None)
         self.slow = False
@@ -55,7 +59,7 @@ class Server:
 
     @property
     def ready(self) -> list[Any]:
-        return [SimpleNamespace(id=worker) for worker in self.lags]
+        return [SimpleNamespace(id=worker, stats=self.stats[worker]) for worker in self.lags]
 
     def of_room(self, room: RoomCode) -> list[None]:
         return [None] * self.players
@@ -64,7 +68,7 @@ class Server:
         return tuple(
             WorkerReading(
                 id=worker,
-                cpu=0.1,
+                cpu=self.cpu[worker],
                 connections=self.players * self.placement.load(worker),
                 rooms=self.placement.load(worker),
                 loop_lag_ms=lag,
@@ -83,6 +87,10 @@ class Server:
         for room, target in wanted:
             self.placement.pin(room, target)
             moved(room)
+
+    def tell(self, worker: WorkerId, records_s: float | None, **busiest: float) -> None:
+        """Let a worker tell of its rooms."""
+        self.stats[worker] = SimpleNamespace(records_s=records_s, busiest=busiest)
 
     def arrive(self) -> None:
         """Let the rooms on the move arrive."""
@@ -180,3 +188,35 @@ def test_one_worker_has_nobody_to_give_to() -> None:
     server = Server({ONE: 500})
     server.look(3)
     assert server.wanted == []
+
+
+def test_busy_rooms_leave_a_busy_worker_first() -> None:
+    """What they make it do counts, and not how many are connected.
+
+    The busiest would make the other one hotter; that the idle ones go would change nothing.
+    """
+    server = Server({ONE: 20, TWO: 1})
+    server.cpu = {ONE: 1.0, TWO: 0.01}
+    server.tell(ONE, 56.0, R1003=30.0, R1007=20.0, R1011=5.0)
+    server.tell(TWO, 0.0)
+    server.look()
+    assert [room for room, _ in server.wanted] == ["R1007", "R1011"]
+
+
+def test_many_players_who_do_little_leave_by_their_number() -> None:
+    """Where it is the number of connections that is too high, a busy room is one like others."""
+    server = Server({ONE: 30, TWO: 1})
+    server.tell(ONE, 31.0, R1003=30.0)
+    server.tell(TWO, 0.0)
+    server.look(9)
+    assert sum(server.loads()) == 31 and server.loads()[ONE - 1] <= 20
+
+
+def test_a_release_that_does_not_tell_what_rooms_do() -> None:
+    """Has its rooms moved by the number of their connections."""
+    server = Server({ONE: 20, TWO: 1})
+    server.cpu = {ONE: 1.0, TWO: 0.01}
+    server.tell(ONE, 61.0, R1003=61.0)
+    server.tell(TWO, None)
+    server.look()
+    assert len(server.wanted) > 5
