@@ -1,7 +1,8 @@
 """A Debian system as a directory: for tests that boot it, and for a container image's base.
 
 The bare one is made once by mmdebstrap (25 s, 250 MB), of the release and from the mirror that this
-machine itself uses, and kept in the user's cache until the recipe changes.
+machine itself uses, and kept in the user's cache until the recipe changes. In a copy of it hokm is
+installed by scripts/install_service, as on a VM without a network.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from tests.conftest import missing
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("systemd-sysv", "python3-venv")  # with all that they need, and no more
+# What hokm's needs ask for where Python is older than here: pip goes by its own Python.
+OLDER = ("async-timeout>=4.0.3",)
 MAKE_SECONDS = 600.0
 INSTALL_SECONDS = 180.0
 
@@ -51,6 +54,7 @@ def wheels(directory: Path) -> Path:
 
     They fit the Python of `base`, whichever runs the tests. Returns hokm's wheel.
     """
+    directory.mkdir(exist_ok=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     _run(
         [*pip, "wheel", "--no-deps", "-w", directory, ROOT],
@@ -61,10 +65,35 @@ def wheels(directory: Path) -> Path:
     [python] = (base() / "usr/lib").glob("python3.*")
     which = ["--only-binary=:all:", "--python-version", python.name.removeprefix("python")]
     _run(
-        [*pip, "download", *which, "-c", ROOT / "constraints.txt", "-d", directory, wheel],
+        [*pip, "download", *which, "-c", ROOT / "constraints.txt", "-d", directory, wheel, *OLDER],
         timeout=INSTALL_SECONDS,
     )
     return wheel
+
+
+def with_hokm(tree: Path) -> Path:
+    """Make a copy of the bare system with hokm installed as a service; returns *tree*.
+
+    It also has the checkout's scripts and files of deployment as /root/hokm, with all wheels.
+    """
+    _run(["cp", "-a", "--reflink=auto", base(), tree], timeout=MAKE_SECONDS)
+    there = tree / "root/hokm"
+    for part in ("etc", "scripts"):
+        shutil.copytree(ROOT / part, there / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "constraints.txt", there)
+    wheel = wheels(there / "wheels")
+    # systemd's tools need /proc; this one goes with the command.
+    enter = ["unshare", "--mount", "sh", "-c", 'mount -t proc proc "$0/proc" && chroot "$0" "$@"']
+    command = install(wheel.relative_to(tree), "SYSTEMD_OFFLINE=1")
+    _run([*enter, tree, *command], timeout=INSTALL_SECONDS)
+    return tree
+
+
+def install(wheel: Path, *environ: str) -> list[str]:
+    """Return the command, of the system `with_hokm`, that installs the wheel of that path."""
+    offline = ["PIP_NO_INDEX=1", "PIP_FIND_LINKS=/root/hokm/wheels"]
+    clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *offline, *environ]
+    return [*clean, "/root/hokm/scripts/install_service", f"/{wheel}"]
 
 
 def _source() -> tuple[str, str]:
