@@ -174,6 +174,7 @@ def makeService(options: Options, worker: str = "hokm.worker") -> IService:
     if options.get("config") or os.environ.get("HOKM_CONFIG"):
         loop: Any = reactor
         signal.signal(signal.SIGHUP, lambda *_: loop.callFromThread(_reload, options, supervisor))
+    signal.signal(signal.SIGUSR1, lambda *_: supervisor.lives.let_go())
     # Beside the supervisor, so that probes are answered while it starts and while it stops.
     StreamServerEndpointService(AdoptedPort(reactor, operators), site).setServiceParent(server)
     return server

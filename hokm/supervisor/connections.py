@@ -7,6 +7,7 @@ says that the connection is gone, and not before; else nobody would ever see it 
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from hokm.control import messages as m
 from hokm.control.ledger import LINES, SENT, TAKEN, Ledger
 from hokm.control.stream import cookie
 from hokm.origin import UNTOLD, Origin
+from hokm.supervisor.estate import KeptConnection
 from hokm.supervisor.placement import RoomCode, WorkerId
 
 
@@ -45,6 +47,20 @@ class Held:
     worker: WorkerId | None = None
     watching: bool = False
     origin: Origin = UNTOLD
+
+    def kept(self) -> KeptConnection:
+        """Write it down for the program's next life."""
+        return KeptConnection(
+            number=self.number,
+            room=self.room,
+            head=self.head,
+            fd=self.sock.fileno(),
+            cookie=self.cookie,
+            line=self.line,
+            worker=self.worker,
+            watching=self.watching,
+            origin=self.origin,
+        )
 
     def arrival(self, *, read: bool = False, answered: bool = False) -> m.Arrival:
         """Announce it to a worker.
@@ -103,6 +119,7 @@ class Connections:
     def restore(self, held: Held) -> None:
         """Take a connection as it is: a new one, or one that an earlier process held."""
         self._all[held.number] = held
+        self.ledger.own(held.line, held.number)
         self._of_room.setdefault(held.room, {})[held.number] = held
         if held.worker is not None:
             self._of_worker.setdefault(held.worker, {})[held.number] = held
@@ -154,7 +171,10 @@ class Connections:
         line, (taken, sent) = self.ledger.line(held.line), self._closed
         self._closed = taken + line[TAKEN], sent + line[SENT]
         self.ledger.clear(held.line)
+        self.ledger.own(held.line, 0)
         self._free.append(held.line)
+        with contextlib.suppress(OSError):  # the service manager may have a copy of it
+            held.sock.shutdown(socket.SHUT_RDWR)
         held.sock.close()
 
     def _take_line(self) -> int:

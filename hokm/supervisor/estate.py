@@ -9,7 +9,7 @@ so each is found by what it is, a connection by its `SO_COOKIE`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -21,12 +21,12 @@ from hokm.origin import UNTOLD, Origin
 VERSION: Final = 1
 VARIABLE: Final = "HOKM_ESTATE"  # names the memfd's descriptor to a program that executed itself
 
-# Names under which the service manager keeps descriptors.
-STATE_NAME: Final = "state"
+# Names under which the service manager keeps descriptors; of estates there may be several, each
+# with a number: what one is said to hold, no later one takes back.
 LEDGER_NAME: Final = "ledger"
-CONNECTIONS_NAME: Final = "players"  # a parcel, see `hokm.supervisor.parcel`
 LISTEN_NAME: Final = "listen"
-NAMES: Final = (STATE_NAME, LEDGER_NAME, CONNECTIONS_NAME, LISTEN_NAME)
+STATE_NAMES: Final = "state-"
+CONNECTIONS_NAMES: Final = "players-"  # a parcel, see `hokm.supervisor.parcel`
 
 
 class KeptWorker(Struct, frozen=True):
@@ -75,6 +75,7 @@ class Estate(Struct, frozen=True, kw_only=True):
         origins: Of those among them in front of whose request a proxy has told it: by cookie.
         target: How many workers there are to be; None: as the settings say.
         counted: What the metrics have counted, living workers left aside.
+        kept: Numbers of the estates that the service manager keeps.
     """
 
     ledger: int
@@ -90,6 +91,7 @@ class Estate(Struct, frozen=True, kw_only=True):
     origins: tuple[tuple[int, Origin], ...] = ()
     target: int | None = None
     counted: tuple[Count, ...] = ()
+    kept: tuple[int, ...] = ()
     version: int = VERSION
 
 
@@ -125,6 +127,24 @@ def read(fd: int) -> Estate:
     if estate.version != VERSION:
         raise UnknownEstate(f"version {estate.version}, known is {VERSION}")
     return estate
+
+
+def together(estates: Iterable[Estate]) -> Estate:
+    """Make one of all that the service manager has kept; a connection may be in several."""
+    connections: dict[int, KeptConnection] = {}
+    rooms: dict[str, KeptRoom] = {}
+    target = None
+    for estate in estates:
+        connections |= {one.number: one for one in estate.connections}
+        rooms |= {one.room: one for one in estate.rooms}
+        target = target if estate.target is None else estate.target
+    return Estate(
+        ledger=-1,
+        listening=-1,
+        connections=tuple(connections.values()),
+        rooms=tuple(rooms.values()),
+        target=target,
+    )
 
 
 def executed(environ: Mapping[str, str]) -> Estate | None:

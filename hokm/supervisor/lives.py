@@ -7,27 +7,29 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from twisted.internet.task import deferLater
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
 from hokm.jobs import Failed, Job
 from hokm.metrics import Metrics
 from hokm.store.embedded import EmbeddedServer
-from hokm.supervisor import estate, succession
+from hokm.supervisor import keeping, succession
 from hokm.supervisor.estate import KeptRoom
+from hokm.supervisor.keeping import Keeping
 from hokm.supervisor.listener import Listener
-from hokm.supervisor.parcel import pack
 from hokm.supervisor.placement import RoomCode, WorkerId
 from hokm.supervisor.pool import Pool
 from hokm.supervisor.routing import Routing
 from hokm.supervisor.succession import Heritage
 from hokm.supervisor.systemd import ServiceManager
+from hokm.tasks import every
 
 _log = Logger()
 
 HAND_OVER_SECONDS: Final = 5.0  # for the service manager; 300 connections took 0.1 s
 QUIET_SECONDS: Final = 40.0  # a worker that starts is ready or killed by then
-_QUIET_POLL_SECONDS: Final = 0.02
+LET_GO_SECONDS: Final = 5.0  # workers without a supervisor end within two
+_POLL_SECONDS: Final = 0.02
 
 
 class Lives:
@@ -44,6 +46,8 @@ class Lives:
         embedded: EmbeddedServer | None,
         lock: int | None,
         manager: ServiceManager | None,
+        keep: bool,
+        kept: Sequence[int] = (),
     ) -> None:
         """Begin.
 
@@ -51,6 +55,8 @@ class Lives:
             embedded: The store, where it is ours.
             lock: Descriptor of the state directory's lock.
             manager: The service manager that wants to know how we are.
+            keep: Whether it is to keep the players' connections for a next life.
+            kept: Numbers of the estates that it keeps already.
         """
         self._reactor = reactor
         self._routing = routing
@@ -60,6 +66,15 @@ class Lives:
         self._embedded = embedded
         self._lock = lock
         self._manager = manager
+        self._keeping: Keeping | None = None
+        if manager is not None and keep:
+            self._keeping = Keeping(
+                manager=manager,
+                connections=routing.connections,
+                listening=listener.fileno,
+                earlier=kept,
+            )
+        self._looking: LoopingCall | None = None
 
     # --- executing itself -----------------------------------------------------------------
 
@@ -84,7 +99,7 @@ class Lives:
         while not self._is_quiet():
             if self._reactor.seconds() > until:
                 raise Failed("workers start or rooms move all the while")
-            await deferLater(self._reactor, _QUIET_POLL_SECONDS)
+            await deferLater(self._reactor, _POLL_SECONDS)
         if self._manager is not None:
             self._manager.reloading()
         embedded = self._embedded
@@ -96,6 +111,7 @@ class Lives:
             store_pid=None if embedded is None else embedded.pid,
             store_path=None if embedded is None else embedded.address.path,
             counted=tuple(self._metrics.counted()),
+            kept=() if self._keeping is None else self._keeping.numbers,
         )
         succession.execute(left, os.environ, argv)
 
@@ -128,36 +144,55 @@ class Lives:
 
     # --- being started again --------------------------------------------------------------
 
-    async def hand_over(self, keeper: ServiceManager, rooms: Sequence[KeptRoom]) -> None:
+    @property
+    def keeps(self) -> bool:
+        """Whether the players' sockets are kept for a next life."""
+        return self._keeping is not None
+
+    def keep(self) -> None:
+        """Begin to have the service manager keep them: this life may end at any moment."""
+        if self._keeping is not None:
+            self._keeping.start()
+            self._looking = every(self._reactor, keeping.SECONDS, self._keeping.look, "keeping")
+
+    def let_go(self) -> None:
+        """Hear that there will be no next life: at the end, players are told to come again."""
+        self._stop_looking()
+        self._keeping = None
+
+    def _stop_looking(self) -> None:
+        if self._looking is not None:
+            self._looking.stop()
+            self._looking = None
+
+    async def hand_over(self, rooms: Sequence[KeptRoom]) -> None:
         """Leave listener, ledger and connections to the service manager.
 
         Args:
             rooms: What their last owners have exported.
         """
-        connections = self._routing.connections
-        kept = succession.kept_connections(connections)
-        left = estate.Estate(
-            ledger=-1,
-            listening=-1,
-            connections=kept,
-            rooms=tuple(rooms),
-            target=self._pool.target,
-        )
-        state = estate.write(left)
-        keeper.store(estate.STATE_NAME, [state], poll=False)
-        keeper.store(estate.LEDGER_NAME, [connections.ledger.fd], poll=False)
-        keeper.store(estate.LISTEN_NAME, [self._listener.fileno()], poll=False)
-        parcel = pack([one.fd for one in kept])
-        keeper.store(estate.CONNECTIONS_NAME, [end.fileno() for end in parcel], poll=False)
-        os.close(state)
-        if not await keeper.barrier(HAND_OVER_SECONDS):
+        assert self._keeping is not None and self._manager is not None
+        self._stop_looking()
+        self._keeping.leave(rooms, self._pool.target)
+        if not await self._manager.barrier(HAND_OVER_SECONDS):
             _log.error("the service manager may not have kept all connections")
 
-    def bring_back(self, heritage: Heritage) -> None:
-        """Take back what the service manager has kept for us."""
-        held = succession.restore_connections(self._routing.connections, heritage)
+    async def bring_back(self, heritage: Heritage) -> None:
+        """Take back what the service manager has kept for us.
+
+        Where the life before was killed, its workers end by themselves; until then the sockets are
+        theirs.
+        """
+        if self._manager is not None and self._keeping is None:
+            keeping.forget_all(self._manager, heritage.estate.kept)
+        connections = self._routing.connections
+        held = succession.restore_connections(connections, heritage)
+        until = self._reactor.seconds() + LET_GO_SECONDS
+        while connections.ledger.in_use():
+            if self._reactor.seconds() > until:
+                _log.error("a worker of the life before does not end: all connections are closed")
+                self._routing.recovery.part(held)
+                return
+            await deferLater(self._reactor, _POLL_SECONDS)
         succession.bring_back(self._routing, held, heritage.estate.rooms)
-        if self._manager is not None:
-            for name in estate.NAMES:
-                self._manager.remove(name)  # its copies would keep dead connections open
         _log.info("{count} connections of the life before go on", count=len(held))

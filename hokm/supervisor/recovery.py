@@ -135,6 +135,11 @@ class Recovery:
             held.sock.shutdown(socket.SHUT_RDWR)  # whoever else may hold a copy
         self._connections.close(held)
 
+    def part(self, helds: Iterable[Held]) -> None:
+        """Close connections that nobody can go on with; their players come again by token."""
+        for held in helds:
+            self._part(held, Trust.CUT)
+
     def bring_back(
         self,
         room: RoomCode,

@@ -169,6 +169,8 @@ class Supervisor(Service):
             embedded=self._embedded,
             lock=lock,
             manager=manager,
+            keep=settings.descriptor_store,
+            kept=() if heritage is None else heritage.estate.kept,
         )
         self.operations = Operations(
             reactor=reactor,
@@ -294,7 +296,8 @@ class Supervisor(Service):
         if self.fleet is not None:
             self.fleet.start()
         if self._heritage is not None and not self._heritage.executed:
-            self.lives.bring_back(self._heritage)
+            await self.lives.bring_back(self._heritage)
+        self.lives.keep()
         self.pool.mind()
         self.listener.start()
         self._loops = [
@@ -334,10 +337,10 @@ class Supervisor(Service):
         for loop in self._loops:
             loop.stop()
         self.scaler.stop()
-        keeper = self._manager if self._settings.descriptor_store else None
+        keeps = self.lives.keeps
         if self._manager is not None:
             self._manager.stopping()
-        if keeper is None:
+        if not keeps:
             self.listener.stop()
             self.routing.turn_all_away()
             if self.seeker is not None:
@@ -347,10 +350,10 @@ class Supervisor(Service):
             rooms = await succession.export_all(self.routing, self.pool.active)
         self.routing.open = False
         await self.pool.stop(self._settings.stop_seconds)
-        if keeper is not None:
-            await self.lives.hand_over(keeper, rooms)
+        if keeps:
+            await self.lives.hand_over(rooms)
         if self.fleet is not None:
-            await self._quit(self.fleet, comes_back=keeper is not None)
+            await self._quit(self.fleet, comes_back=keeps)
         self.store.close()
         if self._embedded is not None:
             await self._embedded.stop()

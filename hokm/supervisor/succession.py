@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
+import msgspec
 from twisted.internet.defer import DeferredSemaphore, gatherResults
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
@@ -46,29 +47,11 @@ _CHECK: Final = "import sys; from hokm.tap import Options; Options().parseOption
 # --- the end of a life ---------------------------------------------------------------------------
 
 
-def kept_connections(connections: Connections) -> tuple[e.KeptConnection, ...]:
-    """Write down all connections."""
-    return tuple(
-        e.KeptConnection(
-            number=held.number,
-            room=held.room,
-            head=held.head,
-            fd=held.sock.fileno(),
-            cookie=held.cookie,
-            line=held.line,
-            worker=held.worker,
-            watching=held.watching,
-            origin=held.origin,
-        )
-        for held in connections.all()
-    )
-
-
 def living(routing: Routing, pool: Pool, listener: Listener, **rest: Any) -> e.Estate:
     """Collect the estate of a program that is about to execute itself: all live on.
 
     Args:
-        rest: Fields of the estate that concern the store and the metrics.
+        rest: Fields of the estate that concern the store, the metrics and the service manager.
     """
     workers = tuple(
         e.KeptWorker(id=worker.id, pid=worker.pid, channel=worker.channel_fd, active=worker.active)
@@ -84,7 +67,7 @@ def living(routing: Routing, pool: Pool, listener: Listener, **rest: Any) -> e.E
         ledger=routing.connections.ledger.fd,
         listening=listener.fileno(),
         workers=workers,
-        connections=kept_connections(routing.connections),
+        connections=tuple(held.kept() for held in routing.connections.all()),
         pins=pins,
         pending=tuple((cookie(sock), sock.fileno()) for sock, _ in listener.waiting()),
         origins=tuple(
@@ -255,12 +238,21 @@ def _kept_by_manager(found: Sequence[Inherited]) -> Heritage | None:
     """
     if not found:
         return None
-    named = {one.name: one.fd for one in found}
-    state, ledger = named.get(e.STATE_NAME), named.get(e.LEDGER_NAME)
-    parcels = [one.fd for one in found if one.name == e.CONNECTIONS_NAME]
-    rest = [one.fd for one in found if one.fd not in (state, ledger, *parcels)]
-    rest += [fd for parcel in parcels for fd in unpack(parcel)]
-    estate = e.Estate(ledger=-1, listening=-1) if state is None else e.read(state)
+    states: dict[int, int] = {}
+    rest: list[int] = []
+    ledger = None
+    for one in found:
+        if one.name.startswith(e.STATE_NAMES):
+            states[int(one.name.removeprefix(e.STATE_NAMES))] = one.fd
+        elif one.name.startswith(e.CONNECTIONS_NAMES):
+            rest += unpack(one.fd)
+        elif one.name == e.LEDGER_NAME:
+            ledger = one.fd
+        else:
+            rest.append(one.fd)
+    numbers = tuple(sorted(states))
+    estate = e.together([e.read(states[number]) for number in numbers])
+    estate = msgspec.structs.replace(estate, kept=numbers)
     if ledger is None:
         ledger = Ledger.make().fd
     return Heritage(estate, False, ledger, sockets(rest))
@@ -285,11 +277,17 @@ def listening_socket(heritage: Heritage | None, interface: str, port: int) -> so
 
 
 def restore_connections(connections: Connections, heritage: Heritage) -> list[Held]:
-    """Take connections back, each with the socket of its cookie; some may be lost."""
+    """Take connections back, each with the socket of its cookie; some may be lost.
+
+    One that had been closed may have been kept all the same: its line is no longer its own.
+    """
     found = []
     for one in heritage.estate.connections:
         sock = heritage.sockets.get(one.cookie)
         if sock is None:
+            continue
+        if not heritage.executed and connections.ledger.owner(one.line) != one.number:
+            sock.close()
             continue
         held = Held(
             one.number,

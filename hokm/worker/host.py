@@ -370,8 +370,8 @@ class Host:
             found=self.committer.made,
         )
 
-    async def stop(self, seconds: float) -> None:
-        """Decide nothing more, have stored what was decided, and close all connections.
+    async def settle(self, seconds: float) -> None:
+        """Decide nothing more, and have stored what was decided.
 
         Commands that were not decided are not acknowledged: clients send them again.
 
@@ -387,6 +387,10 @@ class Host:
             await deferLater(self._clock, _POLL_SECONDS)
         if not self.committer.quiet:
             _log.warn("the store did not take all plays in {seconds} s", seconds=seconds)
+
+    async def stop(self, seconds: float) -> None:
+        """Settle, as above, and close all connections."""
+        await self.settle(seconds)
         for table in self._tables.values():
             table.end(STOPPING)
         for player in self._guests:

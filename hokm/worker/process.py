@@ -43,6 +43,7 @@ STORE_SECONDS: Final = 2.0  # that a new worker gives the store, before it is re
 _POLL_SECONDS: Final = 0.01
 _TEND_SECONDS: Final = 1.0
 _ORPHANED_SECONDS: Final = 2.0  # for the last commits, when the supervisor is gone
+_LAST_SECONDS: Final = 0.1  # for what was written last to leave
 
 
 class WorkerProcess:
@@ -65,6 +66,7 @@ class WorkerProcess:
         self._reactor = reactor
         self._make_store = make_store
         self._end = end
+        self._kept = False  # whether connections outlive all of the program
         self._stopping = False
         self._host: Host | None = None
         self._store: RedisStore | None = None
@@ -179,6 +181,8 @@ class WorkerProcess:
         ledger: Ledger,
     ) -> None:
         """Make what the worker consists of."""
+        ledger.use()
+        self._kept = settings.descriptor_store
         clock, chance = self._reactor, SystemRandom()
         self._store = self._make_store(
             address=where,
@@ -270,7 +274,16 @@ class WorkerProcess:
         if self._stopping:
             return  # the reactor's own end closes the channel, too
         _log.warn("the supervisor is gone; this worker ends")
-        run(self._stop(_ORPHANED_SECONDS), "the worker's stop")
+        end = self._leave() if self._kept else self._stop(_ORPHANED_SECONDS)
+        run(end, "the worker's stop")
+
+    async def _leave(self) -> None:
+        """End without a word: the program's next life goes on with the same connections."""
+        self._stopping = True
+        if self._host is not None:
+            await self._host.settle(_ORPHANED_SECONDS)
+            await deferLater(self._reactor, _LAST_SECONDS)
+        os._exit(0)  # the reactor's end would shut the sockets down
 
 
 def _now() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -15,13 +16,17 @@ from typing import Any
 import psutil
 import pytest
 import pytest_twisted
-from twisted.internet import threads
+from twisted.internet import reactor, threads
 
+from hokm.client import create_room
+from hokm.supervisor import keeping
 from tests.conftest import Server
 from tests.fakesystemd import FakeManager
 from tests.integration.test_matches import FAST, Table, disturb, wait
+from tests.rawsocket import RawSocket
 
 JOB_SECONDS = 60.0
+FILE_DESCRIPTOR_STORE_MAX = 16  # in etc/systemd/hokm.service
 
 # Workers that are started from now on end at once, as those of a bad release.
 BAD_RELEASE = """
@@ -199,10 +204,63 @@ async def test_a_service_manager_restarts_the_program(
 
     tables, pauses = await disturb(server, 3, fault)
     check_kept(tables)
-    assert manager.stored == []  # else its copies would keep dead connections open
     assert manager.refused == []
     print(f"3 restarts: {max(waits):.2f} s, longest until play went on {max(pauses):.2f} s")
     server.stop()  # before its manager ends
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_a_supervisor_that_is_killed_loses_no_socket(
+    start_server: Callable[..., Server], manager: FakeManager
+) -> None:
+    """`kill -9`: what the service manager has kept is enough to go on, again and again."""
+    server = start_server(workers=2, manager=manager, **FAST, HOKM_DESCRIPTOR_STORE="true")
+
+    def again() -> None:
+        server.kill()
+        server.start()
+
+    async def fault(number: int) -> None:
+        await upgrade(server)  # the next life knows what this one has stored
+        pids = server.worker_pids()
+        await threads.deferToThread(again)
+        assert not set(pids) & set(server.worker_pids())
+
+    tables, pauses = await disturb(server, 3, fault, rest_seconds=2 * keeping.SECONDS)
+    check_kept(tables)
+    assert manager.refused == []
+    assert len(manager.stored) <= FILE_DESCRIPTOR_STORE_MAX
+    print(f"3 kills: longest until play went on {max(pauses):.2f} s")
+    server.stop()
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_what_is_kept_does_not_hold_a_connection_open(
+    start_server: Callable[..., Server], manager: FakeManager
+) -> None:
+    """A player who is shown out sees it, though the service manager has a copy of his socket."""
+    server = start_server(
+        workers=1,
+        manager=manager,
+        HOKM_DESCRIPTOR_STORE="true",
+        HOKM_WORKER_JOIN_SECONDS="2",
+    )
+    room = (await create_room(server.url, {}, reactor=reactor)).room_code
+    before = set(manager.stored)
+    with contextlib.closing(RawSocket(server.port, room)) as player:
+        until = time.monotonic() + JOB_SECONDS
+        while set(manager.stored) == before:
+            assert time.monotonic() < until
+            await wait(0.05)
+        player.sock.settimeout(JOB_SECONDS)
+        opcode, _ = await threads.deferToThread(player.receive_frame)
+        assert opcode == 8
+        while await threads.deferToThread(player.sock.recv, 100):
+            pass
+    assert set(manager.stored) != before
+    server.stop()
 
 
 @pytest.mark.slow

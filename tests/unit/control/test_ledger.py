@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -68,6 +70,43 @@ def test_a_descriptor_of_something_else_is_refused() -> None:
             Ledger(fd)
     finally:
         os.close(fd)
+
+
+def test_a_line_has_an_owner(ledger: Ledger) -> None:
+    """Whoever maps the ledger sees it; the line beside it has its own, and counts do not mix."""
+    for number in (0, LINES - 1):
+        ledger.own(number, 2**53)
+        assert list(ledger.line(number)) == [0, 0, 0]
+    assert Ledger(ledger.fd).owner(LINES - 1) == 2**53
+    assert ledger.owner(1) == 0
+    ledger.own(0, 0)
+    assert (ledger.owner(0), ledger.owner(LINES - 1)) == (0, 2**53)
+
+
+USER = """
+import os, sys
+from hokm.control.ledger import Ledger
+Ledger(int(sys.argv[1])).use()
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_it_is_in_use_while_a_user_lives(ledger: Ledger) -> None:
+    """However he ends; who only has it uses it not."""
+    assert not ledger.in_use()
+    user = subprocess.Popen(
+        [sys.executable, "-c", USER, str(ledger.fd)],
+        pass_fds=[ledger.fd],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with user:
+        assert user.stdout is not None
+        user.stdout.readline()
+        assert ledger.in_use()
+        user.kill()
+    assert not ledger.in_use()
 
 
 def test_it_is_not_inherited_by_accident(ledger: Ledger) -> None:

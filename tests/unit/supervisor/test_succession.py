@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 from hokm.supervisor import estate as e
@@ -46,6 +47,18 @@ def test_an_estate_is_read_as_it_was_written() -> None:
     assert e.read(fd) == ESTATE
     with pytest.raises(OSError, match="Bad file"):
         os.fstat(fd)
+
+
+def test_several_estates_are_one() -> None:
+    """The newest knows best of a connection; what one says of rooms, no other takes back."""
+    first = e.KeptConnection(1, "ABCD", b"GET", 8, 2**63, 3, None, False)
+    second = e.KeptConnection(2, "ABCD", b"GET", 9, 5, 4, None, False)
+    later = msgspec.structs.replace(ESTATE, target=None)
+    earlier = e.Estate(ledger=-1, listening=-1, connections=(first, second), target=3)
+    one = e.together([earlier, later])
+    assert set(one.connections) == {*ESTATE.connections, second}
+    assert (one.rooms, one.target) == (ESTATE.rooms, 3)
+    assert e.together([]) == e.Estate(ledger=-1, listening=-1)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x01", b"nonsense"])
