@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import struct
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
@@ -32,6 +33,7 @@ ROOT_BYTES: Final = 32  # 256 bits; 52! needs 226
 LENGTH: Final = 1024  # secrets of one chain; 0.5 ms of hashing to reach the first
 _STRIDE: Final = 32
 _WORD: Final = 1 << 32
+_BLOCK: Final = struct.Struct(">8I")
 
 
 @lru_cache(maxsize=4096)  # tables in play; 1 KB each
@@ -45,7 +47,16 @@ def _marks(root: bytes) -> bytes:
     return marks
 
 
-@lru_cache(maxsize=4096)  # asked for when a hand begins and when it ends
+@lru_cache(maxsize=4096)  # tables in play; 1 KB each
+def _stretch(root: bytes, mark: int) -> bytes:
+    """Return a mark and the links after it up to the next one."""
+    stretch = found = _marks(root)[ROOT_BYTES * mark : ROOT_BYTES * (mark + 1)]
+    for _ in range(_STRIDE - 1):
+        found = hashlib.sha256(found).digest()
+        stretch += found
+    return stretch
+
+
 def secret(root: bytes, number: int) -> bytes:
     """Return the secret of the *number*-th hand of a chain, from 1 to `LENGTH`.
 
@@ -55,10 +66,7 @@ def secret(root: bytes, number: int) -> bytes:
     if not 1 <= number <= LENGTH:
         raise ValueError("the chain has no such secret")
     mark, steps = divmod(LENGTH - number, _STRIDE)
-    found = _marks(root)[ROOT_BYTES * mark : ROOT_BYTES * (mark + 1)]
-    for _ in range(steps):
-        found = hashlib.sha256(found).digest()
-    return found
+    return _stretch(root, mark)[ROOT_BYTES * steps : ROOT_BYTES * (steps + 1)]
 
 
 def commitment(secret: bytes) -> str:
@@ -96,14 +104,15 @@ class Stream:
         """Begin the stream of *key*."""
         self._key = key
         self._counter = 0
-        self._block = b""
+        self._words: list[int] = []  # of the block begun, the next one last
 
     def _word(self) -> int:
-        if not self._block:
-            self._block = hmac.digest(self._key, self._counter.to_bytes(8, "big"), "sha256")
+        if not self._words:
+            block = hmac.digest(self._key, self._counter.to_bytes(8, "big"), "sha256")
             self._counter += 1
-        word, self._block = self._block[:4], self._block[4:]
-        return int.from_bytes(word, "big")
+            self._words = list(_BLOCK.unpack(block))
+            self._words.reverse()
+        return self._words.pop()
 
     def below(self, limit: int) -> int:
         """Return a number in [0, *limit*), all equally likely; words of a partial round go."""
