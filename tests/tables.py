@@ -51,7 +51,8 @@ class PureTable:
         for effect in outcome.effects:
             if isinstance(effect, Tell):
                 for reader, heard in self.told.items():
-                    heard.append((effect.private or {}).get(reader, effect.public))
+                    text = (effect.private or {}).get(reader, effect.public)
+                    heard.append(wire.decode_message(text))
             elif isinstance(effect, Reseat):
                 for kept in (self.told, self.tokens, self.ids):
                     _swap(kept, effect.seat, effect.to)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
-
-from msgspec.structs import replace
 
 from hokm.game.cards import SUIT_MASKS, TEN, Card, Mask, iterate, mask_of, suit_of, trick_winner
 from hokm.game.cards import legal as legal_of

@@ -1,31 +1,51 @@
 """What a hand of cards is made of: plain values, apart from the rules that make one of another.
 
-Classes of msgspec stand in modules of their own: mypyc, which compiles the rules, keeps no types of
-their fields.
+They are read many times at each play: compiled, an attribute costs a few instructions, of a class
+of msgspec a hundred. msgspec writes and reads them all the same, by their annotations, of which
+mypyc keeps only names; so whatever is not one class has a name here, in quotes where it is used.
 """
+
+# ruff: noqa: UP037 - see above
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from hokm.game.cards import Card, Mask
 
 Phase: TypeAlias = Literal["call", "play", "over"]
 Kot: TypeAlias = Literal["none", "kot", "hakem_kot"]
+Cards: TypeAlias = tuple[Card, ...]
+Holding: TypeAlias = tuple[Mask, ...]
+Pair: TypeAlias = tuple[int, int]
+Suit: TypeAlias = int | None
 
 
-class Trick(Struct, frozen=True, gc=False):
-    """A complete trick: cards in play order, the first from `leader`."""
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True, unsafe_hash=True)
+class Trick:
+    """A complete trick: cards in play order, the first from `leader`. Never changed once made."""
 
     leader: int
-    cards: tuple[Card, ...]
+    cards: "Cards"
     winner: int
 
+    def __init__(self, leader: int, cards: Cards, winner: int) -> None:
+        self.leader = leader
+        self.cards = cards
+        self.winner = winner
 
-class Hand(Struct, frozen=True, gc=False):
-    """A hand under way.
+
+Tricks: TypeAlias = tuple[Trick, ...]
+
+
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True)
+class Hand:
+    """A hand under way. Never changed once made.
 
     Attributes:
         hakem: Who names the trump and leads first.
@@ -43,19 +63,48 @@ class Hand(Struct, frozen=True, gc=False):
 
     hakem: int
     dealer: int
-    deck: tuple[Card, ...]
-    holding: tuple[Mask, ...]
-    trump: int | None
+    deck: "Cards"
+    holding: "Holding"
+    trump: "Suit"
     leader: int
     turn: int
-    trick: tuple[Card, ...]
-    tricks: tuple[int, int]
-    past: tuple[Trick, ...]
-    phase: Phase
+    trick: "Cards"
+    tricks: "Pair"
+    past: "Tricks"
+    phase: "Phase"
     redeals: int
 
+    def __init__(
+        self,
+        hakem: int,
+        dealer: int,
+        deck: Cards,
+        holding: Holding,
+        trump: Suit,
+        leader: int,
+        turn: int,
+        trick: Cards,
+        tricks: Pair,
+        past: Tricks,
+        phase: Phase,
+        redeals: int,
+    ) -> None:
+        self.hakem = hakem
+        self.dealer = dealer
+        self.deck = deck
+        self.holding = holding
+        self.trump = trump
+        self.leader = leader
+        self.turn = turn
+        self.trick = trick
+        self.tricks = tricks
+        self.past = past
+        self.phase = phase
+        self.redeals = redeals
 
-class Result(Struct, frozen=True, gc=False):
+
+@dataclass(frozen=True, slots=True)
+class Result:
     """How a hand ended; teams are seat % 2."""
 
     winner: int

@@ -2,49 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
-
-from msgspec import Struct
 
 from hokm import wire
 
 
-class Tell(Struct, frozen=True, gc=False):
-    """Send a message to everybody at the table.
+@dataclass(init=False, slots=True)
+class Tell:
+    """Send a message, as JSON text, to everybody at the table.
 
     Attributes:
         public: For all but those in `private`; holds nothing that anyone may not see.
         private: Seat -> what that seat alone is sent instead.
     """
 
-    public: wire.Message
-    private: dict[int, wire.Message] | None = None
+    public: bytes
+    private: dict[int, bytes] | None
+
+    def __init__(self, public: bytes, private: dict[int, bytes] | None = None) -> None:
+        self.public = public
+        self.private = private
 
 
-class Reply(Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Reply:
     """Send a message to the connection that the command came from."""
 
     message: wire.Message
 
 
-class Take(Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Take:
     """The command's connection now has `seat`; one that had it before is closed with 4001."""
 
     seat: int
 
 
-class Watch(Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Watch:
     """The command's connection is a spectator's from now on."""
 
 
-class Reseat(Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Reseat:
     """The players of two seats changed places, one of which may be empty."""
 
     seat: int
     to: int
 
 
-class Close(Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Close:
     """Close a seat's connection; the seat is no longer its player's."""
 
     seat: int
@@ -52,7 +61,8 @@ class Close(Struct, frozen=True, gc=False):
     reason: str
 
 
-class Whisper(Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Whisper:
     """Send a message to one connection that has no seat.
 
     Attributes:

@@ -7,14 +7,16 @@ part of what a play costs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
-from msgspec.structs import replace
+from msgspec.structs import replace as replaced
 
 from hokm.game import hand as hands
 from hokm.game import match as matches
 from hokm.room import events as e
-from hokm.room.state import SEATS, SKIPPED_IDS, Meeting, Queue, Room, Seat, Ticket, Turn
+from hokm.room.state import SEATS, SKIPPED_IDS, Room, Seat, Turn
+from hokm.room.tickets import Meeting, Queue, Ticket
 from hokm.wire import HandResult
 
 CHAT_MESSAGES: Final = 5  # at most so many ...
@@ -23,13 +25,8 @@ MEETING_SECONDS: Final = 120.0  # that a found table is remembered for who did n
 
 
 def evolve(room: Room, event: e.Event) -> None:
-    """Let *event* change *room*, which is the caller's own copy: `at` makes one."""
+    """Let *event* change *room*, which is the caller's own copy: `Room.at` makes one."""
     _CHANGES[type(event)](room, event)
-
-
-def at(room: Room, time: float) -> Room:
-    """Return a copy of the room with its clock at *time*, room seconds, for a record's events."""
-    return replace(room, time=time)
 
 
 def credit(room: Room, number: int | None, id: int) -> None:
@@ -43,12 +40,12 @@ def credit(room: Room, number: int | None, id: int) -> None:
     if id > last_id + 1:
         first = max(last_id + 1, id - SKIPPED_IDS)
         skipped = (*skipped, *range(first, id))[-SKIPPED_IDS:]
-    _put(room, number, replace(seat, last_id=id, skipped=skipped))
+    _put(room, number, seat.credited(id, skipped))
 
 
 def replay(room: Room, record: e.Record) -> Room:
     """Return *room* with one record of the log folded in."""
-    room = at(room, record.time)
+    room = room.at(record.time)
     for event in record.events:
         evolve(room, event)
     credit(room, record.seat, record.id)
@@ -178,7 +175,7 @@ def _hand_began(room: Room, event: e.HandBegan) -> None:
         room.refused = ()
         if match.hand_no:
             room.seeds = room.seat_seeds()
-        room.match = replace(match, hand_no=match.hand_no + 1, hakem=event.hakem)
+        room.match = replaced(match, hand_no=match.hand_no + 1, hakem=event.hakem)
     room.seq += 1
     room.phase = "call"
     room.hand = hands.begin(
@@ -260,7 +257,7 @@ def _enqueued(room: Room, event: e.Enqueued) -> None:
     queue = _queue(room)
     number = queue.last + 1
     ticket = Ticket(number, event.name, event.key, event.seed, room.time, event.connection)
-    room.queue = replace(queue, last=number, waiting=(*queue.waiting, ticket))
+    room.queue = replaced(queue, last=number, waiting=(*queue.waiting, ticket))
 
 
 def _requeued(room: Room, event: e.Requeued) -> None:
@@ -273,21 +270,21 @@ def _missed(room: Room, event: e.Missed) -> None:
 
 def _ticket(room: Room, number: int, **fields: Any) -> None:
     queue = _queue(room)
-    waiting = tuple(replace(t, **fields) if t.number == number else t for t in queue.waiting)
-    room.queue = replace(queue, waiting=waiting)
+    waiting = tuple(replaced(t, **fields) if t.number == number else t for t in queue.waiting)
+    room.queue = replaced(queue, waiting=waiting)
 
 
 def _dequeued(room: Room, event: e.Dequeued) -> None:
     queue = _queue(room)
     waiting = tuple(t for t in queue.waiting if t.number != event.number)
-    room.queue = replace(queue, waiting=waiting)
+    room.queue = replaced(queue, waiting=waiting)
 
 
 def _met(room: Room, event: e.Met) -> None:
     queue = _queue(room)
     keys = tuple(t.key for t in queue.waiting if t.number in event.numbers)
     met = [m for m in queue.met if m.time > room.time - MEETING_SECONDS]
-    room.queue = replace(
+    room.queue = replaced(
         queue,
         waiting=tuple(t for t in queue.waiting if t.number not in event.numbers),
         met=(*met, Meeting(event.code, keys, room.time)),

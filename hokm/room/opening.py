@@ -9,8 +9,9 @@ from hokm import wire
 from hokm.game import fair
 from hokm.room import events as e
 from hokm.room import lobby, play
-from hokm.room.state import SEATS, Chance, Queue, Room, Ticket
+from hokm.room.state import SEATS, Chance, Room
 from hokm.room.story import Story
+from hokm.room.tickets import Queue, Ticket
 
 ROOT_BYTES: Final = 32  # 256 bits of the operating system's randomness: all deals of the table
 

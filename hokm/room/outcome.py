@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
-
-from msgspec import Struct
 
 from hokm import wire
 from hokm.room import events as e
@@ -14,7 +14,8 @@ from hokm.room.state import Room
 Count: TypeAlias = tuple[str, float]  # what, and how much
 
 
-class Outcome(Struct, frozen=True, gc=False):
+@dataclass(init=False, slots=True)
+class Outcome:
     """What a command leads to.
 
     Attributes:
@@ -28,7 +29,23 @@ class Outcome(Struct, frozen=True, gc=False):
 
     room: Room
     record: e.Record | None
-    effects: list[Effect]
-    hands: list[wire.FinishedHand] = []
-    counts: list[Count] = []
-    tables: list[Room] = []
+    effects: Sequence[Effect]
+    hands: Sequence[wire.FinishedHand]
+    counts: Sequence[Count]
+    tables: Sequence[Room]
+
+    def __init__(
+        self,
+        room: Room,
+        record: e.Record | None,
+        effects: Sequence[Effect],
+        hands: Sequence[wire.FinishedHand] = (),
+        counts: Sequence[Count] = (),
+        tables: Sequence[Room] = (),
+    ) -> None:
+        self.room = room
+        self.record = record
+        self.effects = effects
+        self.hands = hands
+        self.counts = counts
+        self.tables = tables

@@ -14,8 +14,9 @@ from hokm.room import events as e
 from hokm.room.effects import Reply, Tell, Watch, Whisper
 from hokm.room.lobby import TOKEN_BYTES, clean_name, digest
 from hokm.room.opening import open_match
-from hokm.room.state import SEATS, Queue, Room, Ticket
+from hokm.room.state import SEATS, Room
 from hokm.room.story import Refused, Story
+from hokm.room.tickets import Queue, Ticket
 
 AWAY_SECONDS: Final = 15.0  # that a place is kept for somebody whose connection is lost
 MAX_WAITING: Final = 1000
@@ -125,7 +126,7 @@ def _go_on(story: Story) -> None:
         _meet(story, here[:SEATS])
         here = _here(story.room)
     if here:
-        story.want(Tell(state(story.room, story.now)))
+        story.want(Tell(wire.encode(state(story.room, story.now))))
 
 
 def _meet(story: Story, people: tuple[Ticket, ...]) -> None:

@@ -1,19 +1,32 @@
-"""The state of a room: seats, match, hand and clock, one frozen value that is a fold of its log."""
+"""The state of a room: seats, match, hand and clock, one frozen value that is a fold of its log.
+
+Of its classes, and why some types are quoted, `hokm.game.values` tells.
+"""
+
+# ruff: noqa: UP037 - see above
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from hokm.game import fair
-from hokm.game.cards import Card
 from hokm.game.match import Match
-from hokm.game.values import Hand
-from hokm.wire import Action, HandResult, TableOptions
+from hokm.game.values import Cards, Hand
+from hokm.room.tickets import Queue
+from hokm.wire import Action, HandResult, Level, TableOptions
 
 Phase: TypeAlias = Literal["lobby", "call", "play", "hand_over", "match_over"]
+Number: TypeAlias = int | None
+Time: TypeAlias = float | None
+Text: TypeAlias = str | None
+Numbers: TypeAlias = tuple[int, ...]
+Times: TypeAlias = tuple[float, ...]
+Texts: TypeAlias = tuple[str, ...]
+Decks: TypeAlias = tuple[Cards, ...]
 SEATS: Final = 4
 SNAPSHOT_VERSION: Final = 1
 SKIPPED_IDS: Final = 16  # refused ids remembered per seat; more than a client has in flight
@@ -32,8 +45,10 @@ class Chance(Protocol):
         """Return *n* random bytes."""
 
 
-class Seat(Struct, frozen=True, gc=False):
-    """Who sits on a seat.
+@mypyc_attr(acyclic=True)
+@dataclass(slots=True)
+class Seat:
+    """Who sits on a seat. Never changed once it is part of a room.
 
     Attributes:
         key: SHA-256 (hex) of the token that opens the seat; empty where none does yet.
@@ -50,17 +65,35 @@ class Seat(Struct, frozen=True, gc=False):
 
     name: str
     bot: bool = False
-    level: Literal["easy", "normal"] = "normal"
+    level: "Level" = "normal"
     key: str = ""
-    fresh: str | None = None
+    fresh: "Text" = None
     seed: str = ""
     last_id: int = 0
-    skipped: tuple[int, ...] = ()
+    skipped: "Numbers" = ()
     ready: bool = False
-    away_since: float | None = None
+    away_since: "Time" = None
     connection: int = 0
     stand_in: bool = False
-    said: tuple[float, ...] = ()
+    said: "Times" = ()
+
+    def credited(self, last_id: int, skipped: Numbers) -> Seat:
+        """Return the seat as it is after one more command; `replace` takes ten times as long."""
+        seat: Seat = Seat.__new__(Seat)
+        seat.name = self.name
+        seat.bot = self.bot
+        seat.level = self.level
+        seat.key = self.key
+        seat.fresh = self.fresh
+        seat.seed = self.seed
+        seat.last_id = last_id
+        seat.skipped = skipped
+        seat.ready = self.ready
+        seat.away_since = self.away_since
+        seat.connection = self.connection
+        seat.stand_in = self.stand_in
+        seat.said = self.said
+        return seat
 
     @property
     def present(self) -> bool:
@@ -73,8 +106,10 @@ class Seat(Struct, frozen=True, gc=False):
         return self.bot or self.stand_in
 
 
-class Turn(Struct, frozen=True, gc=False):
-    """Whose turn it is. Times are room time, in seconds.
+@mypyc_attr(acyclic=True)
+@dataclass(init=False, slots=True)
+class Turn:
+    """Whose turn it is. Times are room time, in seconds. Never changed once made.
 
     Attributes:
         deadline: When the clock acts for him.
@@ -82,62 +117,28 @@ class Turn(Struct, frozen=True, gc=False):
     """
 
     seat: int
-    action: Action
+    action: "Action"
     deadline: float
-    bot_at: float | None = None
+    bot_at: "Time" = None
+
+    def __init__(self, seat: int, action: Action, deadline: float, bot_at: Time = None) -> None:
+        self.seat = seat
+        self.action = action
+        self.deadline = deadline
+        self.bot_at = bot_at
 
 
-class Ticket(Struct, frozen=True, gc=False):
-    """Somebody who waits in the lobby for a table. Times are room time, in seconds.
-
-    Attributes:
-        number: Rises by one with each who comes.
-        key: SHA-256 (hex) of the token that brings the place back.
-        seed: The player's share of the shuffle, hex, or empty.
-        since: When he came.
-        connection: Number of the connection that holds the place, 0 while none does.
-        away_since: When the connection was lost; None while connected.
-    """
-
-    number: int
-    name: str
-    key: str
-    seed: str
-    since: float
-    connection: int
-    away_since: float | None = None
+Seats: TypeAlias = tuple[Seat | None, ...]
+_Match: TypeAlias = Match | None
+_Hand: TypeAlias = Hand | None
+_Turn: TypeAlias = Turn | None
+_Result: TypeAlias = HandResult | None
+_Queue: TypeAlias = Queue | None
 
 
-class Meeting(Struct, frozen=True, gc=False):
-    """A table that was found, remembered for those who did not hear of it.
-
-    Attributes:
-        keys: As of their tickets.
-        time: Room time of the meeting, in seconds.
-    """
-
-    code: str
-    keys: tuple[str, ...]
-    time: float
-
-
-class Queue(Struct, frozen=True, kw_only=True, gc=False):
-    """What only the lobby's room has.
-
-    Attributes:
-        fill_seconds: One bot more may sit down after each so long a wait.
-        last: Number of the last ticket.
-        waiting: In the order of their coming.
-        met: Lately, oldest first.
-    """
-
-    fill_seconds: float
-    last: int = 0
-    waiting: tuple[Ticket, ...] = ()
-    met: tuple[Meeting, ...] = ()
-
-
-class Room(Struct, gc=False):
+@mypyc_attr(acyclic=True)
+@dataclass(slots=True)
+class Room:
     """A room: a value that only `hokm.room.evolve` changes, and there only a copy of its own.
 
     Attributes:
@@ -167,22 +168,54 @@ class Room(Struct, gc=False):
     promise: str = ""
     seq: int = 0
     time: float = 0.0
-    seats: tuple[Seat | None, ...] = (None,) * SEATS
-    host: int | None = None
-    phase: Phase = "lobby"
+    seats: "Seats" = (None,) * SEATS
+    host: "Number" = None
+    phase: "Phase" = "lobby"
     match_no: int = 0
-    match: Match | None = None
-    hand: Hand | None = None
-    turn: Turn | None = None
-    refused: tuple[tuple[Card, ...], ...] = ()
-    seeds: tuple[str, ...] = ()
-    draw_cards: tuple[Card, ...] = ()
-    start_seat: int | None = None
-    result: HandResult | None = None
-    pause_until: float | None = None
+    match: "_Match" = None
+    hand: "_Hand" = None
+    turn: "_Turn" = None
+    refused: "Decks" = ()
+    seeds: "Texts" = ()
+    draw_cards: "Cards" = ()
+    start_seat: "Number" = None
+    result: "_Result" = None
+    pause_until: "Time" = None
     began: float = 0.0
     public: bool = False
-    queue: Queue | None = None
+    queue: "_Queue" = None
+
+    def at(self, time: float) -> Room:
+        """Return a copy with its clock at *time*, room seconds; `replace` takes ten times as long.
+
+        What it holds is shared: no part of a room is ever changed.
+        """
+        room: Room = Room.__new__(Room)
+        room.code = self.code
+        room.options = self.options
+        room.root = self.root
+        room.host_key = self.host_key
+        room.link = self.link
+        room.promise = self.promise
+        room.seq = self.seq
+        room.time = time
+        room.seats = self.seats
+        room.host = self.host
+        room.phase = self.phase
+        room.match_no = self.match_no
+        room.match = self.match
+        room.hand = self.hand
+        room.turn = self.turn
+        room.refused = self.refused
+        room.seeds = self.seeds
+        room.draw_cards = self.draw_cards
+        room.start_seat = self.start_seat
+        room.result = self.result
+        room.pause_until = self.pause_until
+        room.began = self.began
+        room.public = self.public
+        room.queue = self.queue
+        return room
 
     def seat(self, number: int) -> Seat:
         """Return an occupied seat; asking for an empty one is a fault of the caller."""
@@ -230,7 +263,8 @@ class Room(Struct, gc=False):
         return self.promise or fair.commitment(self.secret())
 
 
-class Snapshot(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Snapshot:
     """What the store holds of a room."""
 
     version: int

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hokm import wire
 from hokm.room import events as e
 from hokm.room import view
-from hokm.room.effects import Effect, Tell
-from hokm.room.evolve import at, credit, evolve
+from hokm.room.effects import Effect
+from hokm.room.evolve import credit, evolve
 from hokm.room.history import finished
 from hokm.room.outcome import Count
 from hokm.room.state import Chance, Room
@@ -36,7 +36,7 @@ class Story:
     """
 
     def __init__(self, room: Room, now: float, chance: Chance, connection: int = 0) -> None:
-        self.room = at(room, now)
+        self.room = room.at(now)
         self.now = now
         self.chance = chance
         self.connection = connection
@@ -54,7 +54,7 @@ class Story:
         self.events.append(event)
         told = view.project(before, room, event)
         if told is not None:
-            self.effects.append(Tell(*told))
+            self.effects.append(told)
         if type(event) is e.HandEnded:
             self.hands.append(finished(room))
 

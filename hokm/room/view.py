@@ -15,26 +15,34 @@ from hokm.game.cards import NAMES, SUITS, Mask, names
 from hokm.game.values import Hand, Trick
 from hokm.game.view import SeatView, look
 from hokm.room import events as e
+from hokm.room.effects import Tell
 from hokm.room.history import proof
-from hokm.room.state import Room, Seat
+from hokm.room.state import Room, Seat, Seats, Turn
+from hokm.wire import plays
 
-Seats: TypeAlias = tuple[Seat | None, ...]
-Private: TypeAlias = dict[int, wire.Message] | None
-Told: TypeAlias = tuple[wire.Message, Private]
+Message: TypeAlias = wire.Message | bytes  # bytes: written by hokm.wire.plays
+Told: TypeAlias = tuple[Message, dict[int, Message] | None]  # to everybody; to a seat instead
 
 
-def project(before: Seats, room: Room, event: e.Event) -> Told | None:
-    """Say what players are told of *event*.
+def project(before: Seats, room: Room, event: e.Event) -> Tell | None:
+    """Say what players are told of *event*; None when nobody is.
 
     Args:
         before: The seats as they were before it.
         room: The room after it.
-
-    Returns:
-        The message for everybody and, by seat, what replaces it; None when nobody is told.
     """
     projection = _PROJECTIONS.get(type(event))
-    return None if projection is None else projection(before, room, event)
+    told = None if projection is None else projection(before, room, event)
+    if told is None:
+        return None
+    public, private = told
+    if private is None:
+        return Tell(_text(public))
+    return Tell(_text(public), {seat: _text(message) for seat, message in private.items()})
+
+
+def _text(message: Message) -> bytes:
+    return message if isinstance(message, bytes) else wire.encode(message)
 
 
 def seat_view(room: Room, seat: int | None) -> SeatView:
@@ -72,7 +80,7 @@ def state(room: Room, seat: int | None, now: float, *, paused: bool = False) -> 
         counts=view.counts if view else (0, 0, 0, 0),
         table=_table(hand),
         last_trick=_trick(view.last_trick) if view and view.last_trick else None,
-        turn=(wire.TurnState(turn.seat, turn.action, _left(turn.deadline, now)) if turn else None),
+        turn=_turn_state(turn, now),
         may_redeal=bool(view and turn and turn.seat == seat and view.may_refuse),
         commitment=room.commitment(),
         result=room.result,
@@ -81,8 +89,15 @@ def state(room: Room, seat: int | None, now: float, *, paused: bool = False) -> 
     )
 
 
-def _left(deadline: float, now: float) -> float:
-    return int(max(0.0, deadline - now) * 10 + 0.5) / 10  # `round` takes ten times as long
+def _tenths(deadline: float, now: float) -> int:
+    """Return the time left in tenths of a second."""
+    return int(max(0.0, deadline - now) * 10 + 0.5)  # `round` takes ten times as long
+
+
+def _turn_state(turn: Turn | None, now: float) -> wire.TurnState | None:
+    if turn is None:
+        return None
+    return wire.TurnState(turn.seat, turn.action, _tenths(turn.deadline, now) / 10)
 
 
 def _seat_state(seat: Seat | None) -> wire.SeatState | None:
@@ -180,7 +195,7 @@ def _hand_began(before: Seats, room: Room, event: e.HandBegan) -> Told:
 def _dealt(before: Seats, room: Room, event: e.Dealt) -> Told:
     assert room.hand is not None
     counts = tuple(mask.bit_count() for mask in room.hand.holding)
-    private: dict[int, wire.Message] = {}
+    private: dict[int, Message] = {}
     for seat, mask in enumerate(room.hand.holding):
         new = mask & ~_known_before(room, seat) if event.rest else mask
         if new:
@@ -198,17 +213,20 @@ def _known_before(room: Room, seat: int) -> Mask:
 
 
 def _turn_began(before: Seats, room: Room, event: e.TurnBegan) -> Told:
-    left = _left(event.deadline, room.time)
-    public = wire.Turn(room.seq, event.seat, event.action, left)
-    assert room.hand is not None
-    if room.seat(event.seat).bot:
-        return public, None
+    seq, seat, tenths = room.seq, event.seat, _tenths(event.deadline, room.time)
+    hand = room.hand
+    assert hand is not None
+    alone = not room.seat(seat).bot  # whether somebody is told more than the others
     if event.action == "play":
-        legal = names(hands.legal(room.hand, event.seat))
-        return public, {event.seat: wire.Turn(room.seq, event.seat, "play", left, legal)}
-    may = hands.may_refuse(room.hand, room.options)
-    mine = wire.Turn(room.seq, event.seat, event.action, left, tuple(SUITS), may)
-    return public, {event.seat: mine}
+        turn = plays.turn_to_play(seq, seat, tenths)
+        if not alone:
+            return turn, None
+        return turn, {seat: plays.with_legal(turn, hands.legal(hand, seat))}
+    call = wire.Turn(seq, seat, event.action, tenths / 10)
+    if not alone:
+        return call, None
+    may = hands.may_refuse(hand, room.options)
+    return call, {seat: wire.Turn(seq, seat, event.action, tenths / 10, tuple(SUITS), may)}
 
 
 def _trumped(before: Seats, room: Room, event: e.Trumped) -> Told:
@@ -216,12 +234,12 @@ def _trumped(before: Seats, room: Room, event: e.Trumped) -> Told:
 
 
 def _played(before: Seats, room: Room, event: e.Played) -> Told:
-    return wire.CardPlayed(room.seq, event.seat, NAMES[event.card], event.auto), None
+    return plays.card_played(room.seq, event.seat, event.card, event.auto), None
 
 
 def _trick_taken(before: Seats, room: Room, event: e.TrickTaken) -> Told:
     assert room.hand is not None
-    return wire.TrickWon(room.seq, event.seat, room.hand.tricks), None
+    return plays.trick_won(room.seq, event.seat, room.hand.tricks), None
 
 
 def _hand_ended(before: Seats, room: Room, event: e.HandEnded) -> Told:

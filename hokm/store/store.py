@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 
@@ -30,7 +30,8 @@ class OwnedElsewhere(Exception):
         self.instance = instance
 
 
-class Entry(Struct, frozen=True, gc=False):
+@dataclass(init=False, slots=True)
+class Entry:
     """One record for the log of one room.
 
     Attributes:
@@ -46,8 +47,24 @@ class Entry(Struct, frozen=True, gc=False):
     epoch: int
     position: int
     record: bytes
-    snapshot: bytes | None = None
-    hands: tuple[bytes, ...] = ()
+    snapshot: bytes | None
+    hands: tuple[bytes, ...]
+
+    def __init__(
+        self,
+        room: str,
+        epoch: int,
+        position: int,
+        record: bytes,
+        snapshot: bytes | None = None,
+        hands: tuple[bytes, ...] = (),
+    ) -> None:
+        self.room = room
+        self.epoch = epoch
+        self.position = position
+        self.record = record
+        self.snapshot = snapshot
+        self.hands = hands
 
 
 class Verdict(Enum):
@@ -58,7 +75,8 @@ class Verdict(Enum):
     GAP = 2  # the store has lost the end of the log: to be sent again with a snapshot
 
 
-class Claimed(Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Claimed:
     """A room as the store holds it, and the claim on it.
 
     Attributes:

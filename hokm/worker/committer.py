@@ -8,9 +8,9 @@ entries are sent again until it is back, and it knows by their positions which o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
-from msgspec.structs import replace
 from prometheus_client import Counter
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -25,6 +25,7 @@ from hokm.worker.step import Recipient, Source, Step
 _log = Logger()
 
 BATCH_ENTRIES: Final = 512  # one script call blocks the store for a few ms at most
+NOTED: Final = 10_000  # release times that wait to be counted
 RETRY_SECONDS: Final = 0.2  # the store's circuit breaker makes a try cheap while it is away
 
 
@@ -70,6 +71,9 @@ class Committer:
         self._may_answer = may_answer
         self._waiting: list[Step] = []
         self._flying: list[Step] = []
+        self._plays = 0  # noted, and not counted yet, like what follows
+        self._waits: list[float] = []  # seconds from commands to their release
+        self._commits: list[float] = []  # seconds of the store's calls
         self._busy = False  # whether a call is under way
         self._due = False  # whether a flush is due, at the end of this turn or later
 
@@ -132,8 +136,7 @@ class Committer:
     def _stored(self, verdicts: Sequence[Verdict], sent: Sequence[Step], began: float) -> None:
         self._busy = False
         if sent:
-            self._metrics.commits.inc()
-            self._metrics.commit_time.observe(self._clock.seconds() - began)
+            self._commits.append(self._clock.seconds() - began)
         behind: list[Step] = []
         for step, verdict in zip(sent, verdicts, strict=True):
             if verdict is Verdict.GAP:
@@ -183,11 +186,11 @@ class Committer:
 
     def _release(self, steps: Sequence[Step]) -> None:
         """Send what *steps* hold, to each connection at once."""
-        dirty: dict[Recipient, None] = {}
+        dirty: list[Recipient] = []
         for step in steps:
             for recipient, output in step.outputs:
-                recipient.put(output)
-                dirty[recipient] = None
+                if recipient.put(output):
+                    dirty.append(recipient)
         for recipient in dirty:
             recipient.flush()
         self._note(steps)
@@ -196,22 +199,27 @@ class Committer:
                 step.released()
 
     def _note(self, steps: Iterable[Step]) -> None:
-        """Count what *steps* were, plays and times all at once."""
+        """Count what *steps* were; what each play has is only noted, see `publish`."""
         now = self._clock.seconds()
-        waits: list[float] = []
-        plays = 0
         for step in steps:
             if step.asked is not None:
-                waits.append(now - step.asked)
+                self._waits.append(now - step.asked)
             for what, value in step.counts:
                 if what == "plays":
-                    plays += 1
+                    self._plays += 1
                 else:
                     self._count(what, value)
-        if plays:
-            self._metrics.plays.inc(plays)
-        if waits:
-            observe_all(self._metrics.response_time, waits)
+        if len(self._waits) >= NOTED:
+            self.publish()
+
+    def publish(self) -> None:
+        """Count what was noted: each count of its own would cost as much as sending a message."""
+        metrics = self._metrics
+        metrics.plays.inc(self._plays)
+        metrics.commits.inc(len(self._commits))
+        observe_all(metrics.response_time, self._waits)
+        observe_all(metrics.commit_time, self._commits)
+        self._plays, self._waits, self._commits = 0, [], []
 
     def _count(self, what: str, value: float | str) -> None:
         metrics = self._metrics

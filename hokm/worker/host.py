@@ -348,6 +348,7 @@ class Host:
     def tend(self) -> None:
         """Do what is due once a second: ask for the store, close the silent, put tables away."""
         self.committer.check()
+        self.committer.publish()
         self.workload.look()
         now = self._clock.seconds()
         for player in self._guests:
@@ -387,6 +388,7 @@ class Host:
             await deferLater(self._clock, _POLL_SECONDS)
         if not self.committer.quiet:
             _log.warn("the store did not take all plays in {seconds} s", seconds=seconds)
+        self.committer.publish()
 
     async def stop(self, seconds: float) -> None:
         """Settle, as above, and close all connections."""

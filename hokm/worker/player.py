@@ -113,7 +113,7 @@ class Player:
         self._asked = False  # whether a join was handed on
         self._probing = False
         self._proof: bytes | None = None  # payload of the ping whose answer is waited for
-        self._out: list[bytes] = []
+        self._out = b""
         self._ending: Ending | None = None
         # Looked at now and then: a timer of its own would cost each player more than his seat.
         self._deadline: float | None = clock.seconds() + settings.join_seconds  # of `join`
@@ -243,24 +243,26 @@ class Player:
 
     # --- from the table -------------------------------------------------------------------
 
-    def put(self, output: bytes | Probe | Ending) -> None:
-        """Take what the next `flush` is to do."""
+    def put(self, output: bytes | Probe | Ending) -> bool:
+        """Take what the next `flush` is to do; False where there is something already."""
+        first = not self._out and self._ending is None and not self._probing
         if isinstance(output, bytes):
-            self._out.append(output)
+            self._out += output
         elif isinstance(output, Ending):
             self._ending = output
         else:
             self._probing = True
+        return first
 
     def flush(self) -> None:
         """Send what was put."""
-        out, self._out = self._out, []
+        out, self._out = self._out, b""
         if self._probing:
             self._probing = False
             self._proof = self._chance.randbytes(PROOF_BYTES)
-            out.append(ping_frame(self._proof))
+            out += ping_frame(self._proof)
         if out:
-            self.connection.send(out[0] if len(out) == 1 else b"".join(out))
+            self.connection.send(out)
         if self._ending is not None:
             self.connection.close(self._ending.code, self._ending.reason)
 

@@ -66,21 +66,21 @@ class Seating:
         return [(recipient, frame) for recipient in self]
 
     def carry_out(
-        self, effects: Iterable[fx.Effect], sender: Recipient | None, answer: wire.Message | None
+        self, effects: Iterable[fx.Effect], sender: Recipient | None, answer: bytes | None
     ) -> list[Output]:
         """Change the seating as *effects* ask, and address all messages.
 
         Args:
             sender: The connection that the command came from.
-            answer: What the sender is sent last, before his own connection is closed.
+            answer: The text that the sender is sent last, before his own connection is closed.
         """
         mail = _Mail()
         endings: list[Output] = []
         for effect in effects:
-            if type(effect) is fx.Tell:
+            if isinstance(effect, fx.Tell):
                 mail.tell(effect)
-            elif type(effect) is fx.Reply:
-                self._reply(effect.message, sender, mail)
+            elif isinstance(effect, fx.Reply):
+                self._reply(wire.encode(effect.message), sender, mail)
             else:  # who gets what is said from here on is another question
                 self._deliver(mail)
                 self._change(effect, sender, mail, endings)
@@ -89,10 +89,10 @@ class Seating:
         self._deliver(mail)
         return mail.outputs + endings
 
-    def _reply(self, message: wire.Message, sender: Recipient | None, mail: _Mail) -> None:
+    def _reply(self, text: bytes, sender: Recipient | None, mail: _Mail) -> None:
         if sender is None:
             return
-        frame = text_frame(wire.encode(message))
+        frame = text_frame(text)
         seat = sender.seat
         if seat is not None and self._seats[seat] is sender:
             mail.add(seat, frame)
@@ -104,14 +104,15 @@ class Seating:
         """Address what was told so far to those who are here now."""
         if not (mail.public or mail.own):
             return
-        public = b"".join(mail.public)
+        public, own, outputs = mail.public, mail.own, mail.outputs
         for seat, holder in enumerate(self._seats):
-            frames = public if seat not in mail.own else b"".join(mail.own[seat])
+            frames = own.get(seat, public)
             if holder is not None and frames:
-                mail.outputs.append((holder, frames))
+                outputs.append((holder, frames))
         if public:
-            mail.outputs += [(watcher, public) for watcher in self._watchers]
-        mail.public, mail.own = [], {}
+            for watcher in self._watchers:
+                outputs.append((watcher, public))
+        mail.public, mail.own = b"", {}
 
     def _change(
         self, effect: fx.Effect, sender: Recipient | None, mail: _Mail, endings: list[Output]
@@ -180,23 +181,20 @@ class _Mail:
 
     def __init__(self) -> None:
         self.outputs: list[Output] = []
-        self.public: list[bytes] = []
-        self.own: dict[int, list[bytes]] = {}
+        self.public = b""
+        self.own: dict[int, bytes] = {}
 
     def tell(self, tell: fx.Tell) -> None:
         """Add a message to everybody, or what some seats are sent instead."""
-        private = tell.private or {}
-        for seat, message in private.items():
-            self.add(seat, text_frame(wire.encode(message)))
-        frame = text_frame(wire.encode(tell.public))
-        self.public.append(frame)
-        for seat, frames in self.own.items():
-            if seat not in private:
-                frames.append(frame)
+        frame, private = text_frame(tell.public), tell.private
+        for seat in self.own:
+            if private is None or seat not in private:
+                self.own[seat] += frame
+        if private is not None:
+            for seat, text in private.items():
+                self.add(seat, text_frame(text))
+        self.public += frame
 
     def add(self, seat: int, frame: bytes) -> None:
         """Add a frame for one seat."""
-        frames = self.own.get(seat)
-        if frames is None:
-            frames = self.own[seat] = self.public.copy()
-        frames.append(frame)
+        self.own[seat] = self.own.get(seat, self.public) + frame

@@ -35,8 +35,12 @@ class Recipient(Protocol):
     seat: int | None
     dismissed: bool
 
-    def put(self, output: bytes | Probe | Ending) -> None:
-        """Take what the next `flush` is to do: send frames, ping, close; in this order."""
+    def put(self, output: bytes | Probe | Ending) -> bool:
+        """Take what the next `flush` is to do: send frames, ping, close; in this order.
+
+        Returns:
+            Whether there was nothing for it to do before.
+        """
 
     def flush(self) -> None:
         """Do what was put."""
@@ -77,7 +81,6 @@ Output: TypeAlias = tuple[Recipient, bytes | Probe | Ending]
 Tally: TypeAlias = tuple[str, float | str]  # what, and how much; or ("refused", the code)
 
 
-@dataclass(eq=False, slots=True)
 class Step:
     """What one decision leads to.
 
@@ -91,10 +94,22 @@ class Step:
         released: Is called when the step was released.
     """
 
-    table: Source
-    room: Room
-    entry: Entry | None
-    outputs: list[Output]
-    counts: Sequence[Tally] = ()
-    asked: float | None = None
-    released: Callable[[], None] | None = None
+    __slots__ = ("asked", "counts", "entry", "outputs", "released", "room", "table")
+
+    def __init__(
+        self,
+        table: Source,
+        room: Room,
+        entry: Entry | None,
+        outputs: list[Output],
+        counts: Sequence[Tally] = (),
+        asked: float | None = None,
+        released: Callable[[], None] | None = None,
+    ) -> None:
+        self.table = table
+        self.room = room
+        self.entry = entry
+        self.outputs = outputs
+        self.counts = counts
+        self.asked = asked
+        self.released = released

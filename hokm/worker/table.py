@@ -22,6 +22,7 @@ from hokm.room import events as e
 from hokm.room import room as rooms
 from hokm.room.state import Chance, Room, freeze
 from hokm.store.store import Entry
+from hokm.wire import plays
 from hokm.worker.roomclock import RoomClock
 from hokm.worker.seating import Seating
 from hokm.worker.step import Ending, Output, Recipient, Step, Tally
@@ -265,7 +266,7 @@ class Table:
             self._on_failure()
             self._submit(None, [(sender, Ending(wire.FAILED, "internal error"))])
         else:
-            self._go_on(outcome, sender, wire.Ok(command.id), asked)
+            self._go_on(outcome, sender, plays.ok(command.id), asked)
             if type(command) in _SEATING:
                 self._mind_time()
 
@@ -282,7 +283,7 @@ class Table:
     def _refuse(self, sender: Recipient, command: wire.Command, code: str, asked: float) -> None:
         if isinstance(command, wire.Join):
             sender.turned_away(code)
-        outputs = self.seating.carry_out((), sender, wire.error(command.id, code))
+        outputs = self.seating.carry_out((), sender, wire.encode(wire.error(command.id, code)))
         self._submit(None, outputs, counts=[("refused", code)], asked=asked)
 
     def _decide_own(self, command: rooms.Command, seat: int | None, connection: int = 0) -> None:
@@ -294,7 +295,7 @@ class Table:
         self,
         outcome: rooms.Outcome,
         sender: Recipient | None,
-        answer: wire.Message | None,
+        answer: bytes | None,
         asked: float | None,
     ) -> None:
         self.room = outcome.room
@@ -303,7 +304,8 @@ class Table:
         outputs = self.seating.carry_out(outcome.effects, sender, answer)
         entry: Entry | None = None
         if outcome.record is not None:
-            entry = self._entry(outcome.record, tuple(map(wire.encode, outcome.hands)))
+            hands = tuple(map(wire.encode, outcome.hands)) if outcome.hands else ()
+            entry = self._entry(outcome.record, hands)
             self._mind_alarm()
         self._submit(entry, outputs, counts=outcome.counts, asked=asked)
 

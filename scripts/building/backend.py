@@ -22,27 +22,33 @@ from setuptools.build_meta import *  # noqa: F403 - the hooks that stay as they 
 from setuptools.build_meta import _BuildMetaBackend
 
 ROOT = Path(__file__).parents[2]
-# What happens at each play. None defines a class of msgspec: mypyc keeps no types of its fields.
+# What happens at each play. None defines a Struct of msgspec: mypyc keeps no types of its fields.
 MODULES = (
     "connection/connection",
     "connection/frames",
     "game/cards",
     "game/fair",
     "game/hand",
+    "game/values",
     "limits",
     "room/clock",
+    "room/effects",
     "room/evolve",
     "room/history",
     "room/lobby",
+    "room/outcome",
     "room/play",
     "room/room",
+    "room/state",
     "room/story",
     "room/view",
     "store/breaker",
     "store/redis",
     "store/resp",
+    "store/store",
     "transports",
     "wire/codec",
+    "wire/plays",
     "worker/committer",
     "worker/host",
     "worker/openings",

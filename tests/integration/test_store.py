@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 import pytest_twisted
-from msgspec.structs import replace
 from twisted.internet import reactor as installed
 from twisted.internet.task import deferLater
 

@@ -1,6 +1,7 @@
 """A hand under any play: checked against the rules written a second time, with names of cards."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,7 +15,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from msgspec.structs import replace
 
 from hokm.game import cards
 from hokm.game import hand as hands

@@ -1,11 +1,11 @@
 """Deals and matches under any randomness."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from hokm.game import fair, match
 from hokm.game import hand as hands

@@ -164,7 +164,7 @@ test_searching = Searching.TestCase
 
 
 def told(effects: list[Any]) -> list[Any]:
-    return [effect.public for effect in effects if isinstance(effect, Tell)]
+    return [wire.decode_message(effect.public) for effect in effects if isinstance(effect, Tell)]
 
 
 def test_the_longer_one_waits_the_fewer_people_it_takes() -> None:

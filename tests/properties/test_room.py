@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from hokm.game.cards import NAMES, SUITS
 from hokm.room import clock, view
 from hokm.room import events as e
 from hokm.room import room as rooms
-from hokm.room.evolve import at, evolve
+from hokm.room.evolve import evolve
 from hokm.room.state import freeze, thaw
 from tests.referee import Judge
 from tests.tables import HOST_TOKEN, PureTable
@@ -224,7 +225,7 @@ class Room(RuleBasedStateMachine):
     @invariant()
     def the_promise_is_the_secrets(self) -> None:
         room = self.table.room
-        assert room.promise == msgspec.structs.replace(room, promise="").commitment()
+        assert room.promise == dataclasses.replace(room, promise="").commitment()
 
     @invariant()
     def everybody_hears_all(self) -> None:
@@ -290,7 +291,7 @@ def seen_by(
     room = table.first
     sent: list[bytes] = []
     for record in records:
-        room = at(room, record.time)
+        room = room.at(record.time)
         for event in record.events:
             if isinstance(event, e.HandBegan):
                 event = msgspec.structs.replace(event, deck=deck)
@@ -298,8 +299,7 @@ def seen_by(
             evolve(room, event)
             told = view.project(before, room, event)
             if told is not None:
-                public, private = told
-                sent.append(wire.encode((private or {}).get(reader, public)))
+                sent.append((told.private or {}).get(reader, told.public))
     sent.append(wire.encode(view.state(room, reader, table.now)))
     return sent
 

@@ -103,6 +103,6 @@ def test_effects_name_everybody() -> None:
     table = PureTable(1)
     table.seat_four()
     effects = table.do(0, wire.Start)
-    public = [x.public for x in effects if isinstance(x, Tell)]
+    public = [wire.decode_message(x.public) for x in effects if isinstance(x, Tell)]
     dealt = [message for message in public if isinstance(message, wire.CardsDealt)]
     assert dealt and all(message.cards == () for message in dealt)

@@ -1,10 +1,10 @@
 """One hand from the deal to its result."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 
 from hokm.game import hand as hands
 from hokm.game.cards import CARDS, SUIT_MASKS, mask_of

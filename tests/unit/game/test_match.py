@@ -1,11 +1,11 @@
 """The draw, the score and who is hakem next."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 
 from hokm.game import fair, match
 from hokm.game import hand as hands

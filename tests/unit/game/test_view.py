@@ -1,5 +1,7 @@
 """What a seat sees, and what it does not."""
 
+import dataclasses
+
 import pytest
 from msgspec.structs import replace
 
@@ -98,6 +100,6 @@ def test_other_seats_cards_do_not_show(seat: int | None) -> None:
         taken = mask_of([card for card in range(51, -1, -1) if left >> card & 1][:wanted])
         holding[other] = taken
         left &= ~taken
-    swapped = replace(hand, holding=tuple(holding), deck=hand.deck[::-1])
+    swapped = dataclasses.replace(hand, holding=tuple(holding), deck=hand.deck[::-1])
     assert swapped.holding != hand.holding
     assert look(MATCH, swapped, seat) == look(MATCH, hand, seat)
