@@ -82,7 +82,10 @@ class Scaler:
         self._log: deque[DecisionStatus] = deque(maxlen=KEPT)
 
     def start(self) -> None:
-        """Begin to look, every `interval_s`."""
+        """Begin to look, every `interval_s`; the number of workers that there is to be stands."""
+        if self._known is None:
+            self._known = self._pool.target
+            self.scaling = bounds_with(self.scaling, self._known)
         self._loop = every(self._clock, self.scaling.interval_s, self.look, "scaling")
 
     def stop(self) -> None:
@@ -151,19 +154,15 @@ class Scaler:
     # --- the number of workers ------------------------------------------------------------
 
     def _mind_operator(self) -> None:
-        """Let an operator's number of workers stand: the bounds follow it.
-
-        So does the number that an earlier life of the program has left.
-        """
+        """Let an operator's number of workers stand: the bounds follow it."""
         if self._operations.busy:
             return
         before, target = self._known, self._pool.target
-        if target == before:
+        if before is None or target == before:
             return
         self._known = target
         self.scaling = bounds_with(self.scaling, target)
-        if before is not None:
-            self._note(before, target, self._decision, (BY_OPERATOR,))
+        self._note(before, target, self._decision, (BY_OPERATOR,))
 
     def _scale(self, decision: Decision) -> bool:
         """Bring the workers to the number decided; False if there is nothing to do, or not now."""

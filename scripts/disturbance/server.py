@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,8 +31,21 @@ class Server:
         log: File with all that it wrote; outlives the server.
     """
 
-    def __init__(self, workers: int) -> None:
-        """Start it."""
+    def __init__(
+        self,
+        workers: int | str,
+        *options: str,
+        program: Sequence[str] | None = None,
+        **environ: str,
+    ) -> None:
+        """Start it.
+
+        Args:
+            workers: As `--workers` takes it.
+            options: More options of `twistd hokm`.
+            program: What is run with them, in place of `twistd hokm`.
+            environ: More of the environment.
+        """
         self._dir = tempfile.TemporaryDirectory(prefix="hokm-")
         self._state = Path(self._dir.name) / "state"
         descriptor, name = tempfile.mkstemp(prefix="hokm-", suffix=".log")
@@ -39,22 +53,21 @@ class Server:
         port, admin_port = _free_ports(2)
         self.url = f"http://127.0.0.1:{port}"
         self.admin = f"http://127.0.0.1:{admin_port}"
+        twistd = (str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "hokm")
         with os.fdopen(descriptor, "wb") as log:
             self._process = subprocess.Popen(
                 [
-                    str(Path(sys.executable).with_name("twistd")),
-                    "-n",
-                    "--pidfile=",
-                    "hokm",
+                    *(program or twistd),
                     f"--workers={workers}",
                     f"--listen=tcp:{port}:interface=127.0.0.1",
                     f"--admin=tcp:{admin_port}:interface=127.0.0.1",
                     f"--state-dir={self._state}",
+                    *options,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **ENVIRON},
+                env={**os.environ, **ENVIRON, **environ},
             )
 
     @property

@@ -1,0 +1,128 @@
+"""A worker that can be put under stress: python -m crowd.stress, started by `crowd.server`.
+
+It is hokm's own worker with a burden, which a file of the test says; hokm itself has no switch for
+it, and starts this program nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+
+from hokm.metrics import never_forks
+from hokm.store.redis import RedisStore
+from hokm.store.store import Entry, Verdict
+from hokm.worker.__main__ import CHANNEL
+from hokm.worker.reactor import install
+
+VARIABLE: Final = "CROWD_STRESS"  # names the file
+LOOK_SECONDS: Final = 0.1
+
+
+class Stress(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What burdens workers.
+
+    Attributes:
+        pid: Of the worker that is meant; None: all.
+        cpu: Part of a core that it burns, 0 to 1.
+        turn_s: For so long it burns at a time, and does nothing else meanwhile.
+        memory: Bytes that it holds.
+        record_s: What each record that it stores costs it, in seconds of CPU.
+    """
+
+    pid: int | None = None
+    cpu: float = 0.0
+    turn_s: float = 0.01
+    memory: int = 0
+    record_s: float = 0.0
+
+
+def burn(seconds: float) -> None:
+    """Use a core for so long."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+class Burden:
+    """Burdens this process as the file says.
+
+    Attributes:
+        record_s: See `Stress`.
+    """
+
+    def __init__(self, reactor: Any, file: Path) -> None:
+        """Begin to look at the file."""
+        self.record_s = 0.0
+        self._reactor = reactor
+        self._file = file
+        self._stress = Stress()
+        self._ballast = bytearray()
+        self._look()
+        self._burn()
+
+    def _look(self) -> None:
+        try:
+            stress = msgspec.json.decode(self._file.read_bytes(), type=Stress)
+        except (OSError, msgspec.DecodeError):  # there is none, or it is just being written
+            stress = Stress()
+        self._stress = stress if stress.pid in (None, os.getpid()) else Stress()
+        self.record_s = self._stress.record_s
+        if len(self._ballast) != self._stress.memory:
+            self._ballast = bytearray(b"\1") * self._stress.memory  # written to, hence resident
+        self._reactor.callLater(LOOK_SECONDS, self._look)
+
+    def _burn(self) -> None:
+        cpu, turn = self._stress.cpu, self._stress.turn_s
+        if cpu > 0:
+            burn(turn)
+        self._reactor.callLater(turn / cpu - turn if cpu > 0 else LOOK_SECONDS, self._burn)
+
+
+class Costly:
+    """A store whose records cost the worker what the burden says; else a real one."""
+
+    def __init__(self, burden: Burden, **settings: Any) -> None:
+        self._burden = burden
+        self._real = RedisStore(**settings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def commit(self, entries: Sequence[Entry]) -> Deferred[list[Verdict]]:
+        """Store what a turn has decided."""
+        burn(self._burden.record_s * len(entries))
+        return self._real.commit(entries)
+
+
+def main() -> None:
+    """Run a worker, as `hokm.worker` does."""
+    install()
+    never_forks()
+    from twisted.internet import reactor as installed
+
+    from hokm.worker.process import WorkerProcess
+
+    reactor: Any = installed
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    burden = Burden(reactor, Path(os.environ[VARIABLE]))
+    WorkerProcess(
+        reactor=reactor,
+        sock=socket.socket(fileno=CHANNEL),
+        end=lambda code: reactor.callLater(0.1, reactor.stop),
+        make_store=cast(type[RedisStore], lambda **settings: Costly(burden, **settings)),
+    )
+    reactor.run(installSignalHandlers=False)
+
+
+if __name__ == "__main__":
+    main()
