@@ -1,6 +1,6 @@
 """Every metric: its name, type, labels and help.
 
-All are exposed from the start; those whose labels are not known beforehand (`worker`, `reason`),
+All are exposed from the start; those whose labels are not known beforehand (as `worker`),
 and gauges of what is not known yet, by their name and type only: missing is missing, never zero.
 docs/operations/metrics.md is made of this module.
 """
@@ -26,6 +26,10 @@ _GAME: Final = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 2700.0, 
 
 PROCESSES: Final = ("supervisor", "worker", "store")  # values of the label `process`
 WAYS: Final = ("in", "out")  # values of the label `direction` of a network
+_REFUSALS: Final = (  # the listener's reasons, the routing's and the workers'
+    *("bad_request", "head_too_large", "head_timeout", "crowded", "gone"),
+    *("no_worker", "worker_full"),
+)
 
 
 class Listed(Struct, frozen=True):
@@ -152,6 +156,8 @@ class Metrics:
         )
         for code in ERRORS:
             self.messages_refused.labels(code)
+        for reason in _REFUSALS:
+            self.connections_refused.labels(reason)
 
     def _make_store(self) -> None:
         self._topic = "The store"

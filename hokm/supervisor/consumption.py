@@ -131,10 +131,10 @@ def _count(
     now: Bytes | None,
     *labels: str,
 ) -> None:
-    """Count by how much both figures have grown, where both looks have seen them."""
-    if before is None or now is None:
+    """Count by how much both figures have grown; from 0 on where they are read first."""
+    if now is None:
         return
-    for way, old, new in zip(ways, before, now, strict=True):
+    for way, old, new in zip(ways, before or now, now, strict=True):
         counter.labels(*labels, way).inc(max(0, new - old))
 
 

@@ -300,6 +300,7 @@ class Supervisor(Service):
         self.lives.keep()
         self.pool.mind()
         self.listener.start()
+        self.consumption.look()
         self._loops = [
             every(self._reactor, _TEND_SECONDS, self._tend, "housekeeping"),
             every(self._reactor, LOOK_S, self.consumption.look, "counting what is used"),

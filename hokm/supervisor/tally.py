@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Final
 
+from hokm.control.messages import REASONS
 from hokm.control.stream import Trust
 from hokm.metrics import Metrics
 from hokm.supervisor.status import HandoffStatus, Pauses
@@ -24,6 +25,10 @@ class Tally:
         self._distrusted: Counter[str] = Counter()
         self._pauses: deque[float] = deque(maxlen=KEPT)
         self._recoveries: deque[float] = deque(maxlen=KEPT)
+        for reason in REASONS:  # from 0 on: Prometheus sees no increase up to a first sample
+            metrics.move_aborts.labels(reason)
+        for trust in (Trust.HALF_READ, Trust.CUT):
+            metrics.distrusted_streams.labels(_label(trust))
 
     def moved(self, pause_s: float) -> None:
         """Count a room that moved and goes on."""
@@ -47,7 +52,7 @@ class Tally:
     def distrusted(self, trust: Trust) -> None:
         """Count a connection that had to be closed after a crash."""
         self._distrusted[trust.value] += 1
-        self._metrics.distrusted_streams.labels(trust.value.replace(" ", "_")).inc()
+        self._metrics.distrusted_streams.labels(_label(trust)).inc()
 
     def status(self, moving: int) -> HandoffStatus:
         """Say how it went so far, and that *moving* rooms are on the move."""
@@ -62,6 +67,10 @@ class Tally:
             latest_ms=tuple(round(1000 * pause, 1) for pause in list(self._pauses)[-SHOWN:]),
             moving=moving,
         )
+
+
+def _label(trust: Trust) -> str:
+    return trust.value.replace(" ", "_")
 
 
 def _pauses(seconds: Sequence[float]) -> Pauses:

@@ -1,1 +1,4 @@
-"""Makes the documents that follow from the code: the protocol's, the settings', the metrics'."""
+"""Makes the documents that follow from the code.
+
+They are those of the protocol, the settings, the rules and the metrics, and Grafana's dashboards.
+"""

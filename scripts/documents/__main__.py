@@ -9,20 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from documents import protocol
+from documents.dashboards import dashboards
 from hokm import config, metrics, scaling
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+WHOLE = ("docs/protocol/schemas", "etc/grafana/dashboards")  # folders that hold nothing else
 
 
 def documents() -> dict[str, str]:
-    """Return the text of every document, by its path under docs/."""
+    """Return the text of every document, by its path."""
     return {
-        "protocol/asyncapi.json": _json(protocol.asyncapi()),
-        "protocol/messages.md": protocol.tables(),
-        **{f"protocol/schemas/{name}": _json(s) for name, s in protocol.schemas().items()},
-        "operations/settings.md": config.markdown(),
-        "operations/rules.md": scaling.markdown(),
-        "operations/metrics.md": metrics.markdown(),
+        "docs/protocol/asyncapi.json": _json(protocol.asyncapi()),
+        "docs/protocol/messages.md": protocol.tables(),
+        **{f"docs/protocol/schemas/{name}": _json(s) for name, s in protocol.schemas().items()},
+        "docs/operations/settings.md": config.markdown(),
+        "docs/operations/rules.md": scaling.markdown(),
+        "docs/operations/metrics.md": metrics.markdown(),
+        **{f"etc/grafana/dashboards/{name}": _json(d) for name, d in dashboards().items()},
     }
 
 
@@ -32,18 +35,19 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     wanted = documents()
-    stale = [name for name, text in wanted.items() if _read(DOCS / name) != text]
+    stale = [name for name, text in wanted.items() if _read(ROOT / name) != text]
     stale += [
-        f"{path.relative_to(DOCS)} (left over)"
-        for path in (DOCS / "protocol" / "schemas").glob("*")
-        if str(path.relative_to(DOCS)) not in wanted
+        f"{path.relative_to(ROOT)} (left over)"
+        for folder in WHOLE
+        for path in (ROOT / folder).glob("*")
+        if str(path.relative_to(ROOT)) not in wanted
     ]
     if check:
         for name in stale:
-            print(f"docs/{name} differs from the code: run scripts/docs")
+            print(f"{name} differs from the code: run scripts/docs")
         return 1 if stale else 0
     for name, text in wanted.items():
-        path = DOCS / name
+        path = ROOT / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return 0
