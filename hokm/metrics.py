@@ -137,6 +137,18 @@ class Metrics:
             "hokm_player_joins_total", "Seats taken or resumed by players."
         )
         self.plays = self._counter("hokm_plays_total", "Cards played, by bots too.")
+        self.guests = self._gauge(
+            "hokm_guests",
+            "Browsers in which somebody played, each counted once: today so far, yesterday, in the "
+            "last 7 and in the last 30 whole days (UTC). Of all that share the store.",
+            "period",
+        )
+        self.guest_retention = self._gauge(
+            "hokm_guest_retention",
+            "Part of the guests of a day who came again so many days later, 0 to 1: yesterday. Of "
+            "all that share the store.",
+            "days",
+        )
 
     def _make_service(self) -> None:
         self._topic = "How players are served"
@@ -356,4 +368,5 @@ there are `NAME_bucket`, `NAME_sum` and `NAME_count`.
 Labels have few values: `worker` is a small number that is used again; `process` is `supervisor`,
 `worker` (all of them, spares too) or `store` (the embedded one); `direction` is `in` or `out`,
 `read` or `written`, `up` or `down`; `code` is an error of the protocol, `rule` a rule of scaling;
-`reason` and `trust` are what they say."""
+`period` is `today`, `day`, `week` or `month`, `days` 1, 7 or 30; `reason` and `trust` are what they
+say."""

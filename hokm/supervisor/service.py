@@ -30,11 +30,13 @@ from hokm.store.redis import RedisStore
 from hokm.store.registry import Registry
 from hokm.store.showcase import StoredShowcase
 from hokm.store.store import StoreAway
-from hokm.supervisor import succession
+from hokm.store.visits import Visits
+from hokm.supervisor import guests, succession
 from hokm.supervisor.child import Launch
 from hokm.supervisor.connections import Connections
 from hokm.supervisor.consumption import LOOK_S, Consumption, processes
 from hokm.supervisor.fleet import Fleet, Load
+from hokm.supervisor.guests import Guests
 from hokm.supervisor.hook import Hook
 from hokm.supervisor.identity import Identity
 from hokm.supervisor.listener import Listener
@@ -181,6 +183,7 @@ class Supervisor(Service):
             stop_seconds=settings.stop_seconds,
         )
         self.readings = Readings(clock=reactor, pool=self.pool, tables=self.tables, metrics=metrics)
+        self.guests = Guests(visits=Visits(self.store), metrics=metrics, now=time.time)
         self.consumption = Consumption(
             metrics=metrics,
             processes=lambda: processes(self.pool, self._embedded),
@@ -301,9 +304,11 @@ class Supervisor(Service):
         self.pool.mind()
         self.listener.start()
         self.consumption.look()
+        self._count_guests()
         self._loops = [
             every(self._reactor, _TEND_SECONDS, self._tend, "housekeeping"),
             every(self._reactor, LOOK_S, self.consumption.look, "counting what is used"),
+            every(self._reactor, guests.LOOK_S, self._count_guests, "counting guests"),
         ]
         self.scaler.start()
         if self._manager is not None:
@@ -429,6 +434,10 @@ class Supervisor(Service):
         """Return the public tables."""
         return await self.tables.public()
 
+    def visited(self, guest: str) -> None:
+        """Count a browser in which somebody plays."""
+        self.guests.come(guest)
+
     async def history(self, code: str) -> wire.History | None:
         """Return the finished hands of a table."""
         return await self.tables.history(code)
@@ -456,6 +465,9 @@ class Supervisor(Service):
         self.readings.look()
         self.scaler.watch()
         self.relief.look()
+
+    def _count_guests(self) -> None:
+        run(self.guests.tend(), "counting guests")
 
     async def _ask_store(self) -> None:
         """See whether the store answers; its being away is no failure of this program."""

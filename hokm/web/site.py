@@ -27,6 +27,7 @@ from hokm.tasks import run
 _log = Logger()
 
 MAX_BODY: Final = 4096  # bytes; the largest legal body, with all options, has 500
+VISITS: Final = (1.0, 60)  # of one address: a second, and at once; many may share one
 REQUEST_SECONDS: Final = 10.0  # for the rest of a request whose head is here
 PUBLIC_SECONDS: Final = 1.0  # that the list of public tables is good for
 RETRY_SECONDS: Final = 10  # an overload is over 5 s after the lag at the earliest
@@ -53,6 +54,9 @@ class Tables(Protocol):
 
     async def history(self, code: str) -> wire.History | None:
         """Return a table's finished hands, None without such a table; fails with `StoreAway`."""
+
+    def visited(self, guest: str) -> None:
+        """Hear by which id a browser is counted in which somebody plays."""
 
     def healthy(self) -> bool:
         """Say whether tables can be made and played at."""
@@ -151,6 +155,7 @@ class _Root(Resource):
         self._each = Buckets(settings.rooms_per_minute / 60, settings.rooms_per_minute)
         in_all = settings.rooms_per_minute_in_all
         self._all = Buckets(in_all / 60, in_all)
+        self._visits = Buckets(*VISITS)
 
     def render(self, request: Any) -> int:
         for name, value in HEADERS.items():
@@ -188,6 +193,9 @@ class _Root(Resource):
 
     async def _answer(self, request: Any) -> tuple[int, str, bytes]:
         path: bytes = request.path
+        if path == b"/api/visits":
+            _allow(request, b"POST")
+            return self._visit(request)
         if path == b"/api/rooms":
             _allow(request, b"POST")
             return await self._create(request)
@@ -209,18 +217,29 @@ class _Root(Resource):
         _allow(request, b"GET", b"HEAD")
         return _page(request, page)
 
-    async def _create(self, request: Any) -> tuple[int, str, bytes]:
-        body: bytes = request.content.read(MAX_BODY + 1)
-        if len(body) > MAX_BODY:
-            raise Refused(413, f"at most {MAX_BODY} bytes are taken")
+    def _visit(self, request: Any) -> tuple[int, str, bytes]:
         try:
-            wanted = msgspec.json.decode(body or b"{}", type=wire.CreateRoom)
+            visit = msgspec.json.decode(_body(request), type=wire.Visit)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refused(400, str(error)) from None
+        if not self._visits.take(self._peer(request), self._clock.seconds()):
+            raise Refused(429, "too many visits")
+        self._tables.visited(visit.guest)
+        return 204, "application/json", b""
+
+    def _peer(self, request: Any) -> str:
+        """Return the address of who asks."""
+        forwarded = request.getHeader("x-forwarded-for")
+        return self._client_address(request.channel.origin, forwarded)
+
+    async def _create(self, request: Any) -> tuple[int, str, bytes]:
+        try:
+            wanted = msgspec.json.decode(_body(request) or b"{}", type=wire.CreateRoom)
             options = wanted.on(self._table)
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
             raise Refused(400, str(error)) from None
         now = self._clock.seconds()
-        forwarded = request.getHeader("x-forwarded-for")
-        peer = self._client_address(request.channel.origin, forwarded)
+        peer = self._peer(request)
         if not self._each.take(peer, now) or not self._all.take(None, now):
             request.setHeader("Retry-After", "60")
             raise Refused(429, "too many new tables; try again in a minute")
@@ -241,6 +260,13 @@ class _Root(Resource):
         if history is None:
             raise Refused(404, wire.ERRORS["no_such_room"])
         return 200, "application/json", wire.encode(history)
+
+
+def _body(request: Any) -> bytes:
+    body: bytes = request.content.read(MAX_BODY + 1)
+    if len(body) > MAX_BODY:
+        raise Refused(413, f"at most {MAX_BODY} bytes are taken")
+    return body
 
 
 def _allow(request: Any, *methods: bytes) -> None:

@@ -71,6 +71,7 @@ from hokm.wire.http import (
     PublicTable,
     PublicTables,
     RoomCreated,
+    Visit,
 )
 from hokm.wire.values import (
     CODE_ALPHABET,
@@ -188,6 +189,7 @@ __all__ = [
     "TrumpChosen",
     "Turn",
     "TurnState",
+    "Visit",
     "Welcome",
     "decode",
     "decode_message",

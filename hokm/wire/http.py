@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from hokm.game.proof import Proof
 from hokm.wire.answers import HandResult
@@ -86,3 +86,9 @@ class History(Struct, frozen=True):
 
     room_code: str
     hands: tuple[FinishedHand, ...]
+
+
+class Visit(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `POST /api/visits`: a random number that a browser keeps, and is counted by."""
+
+    guest: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]

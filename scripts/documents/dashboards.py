@@ -90,6 +90,23 @@ PLAYERS: Final[tuple[Row, ...]] = (
         ),
     ),
     (
+        "Who comes back",
+        (
+            Panel(
+                "Guests",
+                "none",
+                (("max by (period) (hokm_guests{I})", "{{period}}"),),
+                what="Browsers in which somebody played; whole days but for today.",
+            ),
+            Panel(
+                "Came again, days later",
+                "percentunit",
+                (("max by (days) (hokm_guest_retention{I})", "{{days}}"),),
+                what="Of the guests of a day, those who also played yesterday.",
+            ),
+        ),
+    ),
+    (
         "What players feel",
         (
             Panel("Time to an answer", "s", _quantiles("hokm_response_time_seconds")),

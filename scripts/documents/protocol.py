@@ -23,7 +23,13 @@ CLOSE_CODES: Final = {
     "TAKEN_OVER": "A newer connection has taken your seat. Do not connect again by yourself.",
     "TOO_SLOW": "You read too slowly. Connect again and resume by token.",
 }
-HTTP: Final = (wire.CreateRoom, wire.RoomCreated, wire.PublicTables, wire.History)
+HTTP: Final = (
+    wire.CreateRoom,
+    wire.RoomCreated,
+    wire.PublicTables,
+    wire.History,
+    wire.Visit,
+)
 
 
 def commands() -> tuple[type, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.browser.steps import (
     begin,
@@ -65,6 +65,32 @@ def test_whole_match_with_bots(
     expect(page.locator("#sheet")).to_be_hidden()
     wait_for_turn(page)
     assert page.locator(".pips .on").count() == 0
+
+
+PRIVATE = "Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})"
+
+
+def test_a_browser_is_counted(visit: Visit) -> None:
+    """By a number that it keeps, once it sits at a table; not if it asks to be left alone."""
+    told: list[str] = []
+
+    def hear(request: Request) -> None:
+        if request.url.endswith("/api/visits"):
+            told.append(json.loads(request.post_data or "")["guest"])
+
+    page = visit()
+    page.on("request", hear)
+    with page.expect_response("**/api/visits") as response:
+        create(page, "Sara")
+    assert response.value.status == 204
+    with page.expect_response("**/api/visits"):
+        page.reload()
+    kept = json.loads(page.evaluate("localStorage.getItem('hokm.guest')"))
+    assert told == [kept, kept]
+    page.add_init_script(PRIVATE)
+    page.reload()
+    page.locator("#lobby .panel").wait_for()
+    assert len(told) == 2
 
 
 # Play on until the trump is to be named; says whether it is.

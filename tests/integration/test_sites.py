@@ -180,6 +180,22 @@ def test_too_many_tables(start_server: Callable[..., Server]) -> None:
     assert other.status == 201
 
 
+def test_visits(server: Server) -> None:
+    """A browser's number is taken, anything else is not; one address tells so many and no more."""
+    visit = b'{"guest": "0123456789abcdef0123456789abcdef"}'
+    answer = ask(server.port, "/api/visits", "POST", visit, X_Forwarded_For="203.0.113.8")
+    assert (answer.status, answer.body) == (204, b"")
+    for body in (b"", b"{}", b'{"guest": "me"}', visit.replace(b"}", b', "name": "Sara"}')):
+        assert ask(server.port, "/api/visits", "POST", body).status == 400
+    assert ask(server.port, "/api/visits", "POST", b" " * 5000).status == 413
+    assert ask(server.port, "/api/visits").status == 405
+    told = [
+        ask(server.port, "/api/visits", "POST", visit, X_Forwarded_For="203.0.113.9").status
+        for _ in range(70)
+    ]
+    assert set(told) == {204, 429}
+
+
 def test_one_request_a_connection(server: Server) -> None:
     """A second request on the same connection is not served: it might be another room's."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,6 +21,7 @@ from twisted.internet.task import deferLater
 from hokm.store.embedded import EmbeddedServer, StateDir, StateDirError
 from hokm.store.redis import RedisStore
 from hokm.store.store import Entry, StoreAway, Verdict
+from hokm.store.visits import KEPT_DAYS, Visits
 
 reactor: Any = installed
 DONE, LOST, GAP = Verdict.DONE, Verdict.LOST, Verdict.GAP
@@ -373,3 +375,23 @@ async def test_a_server_that_was_left_behind(tmp_path: Path) -> None:
     )
     assert await one.store.claim("ROOM2345", "test") is not None
     await one.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_guests_are_counted_by_day(running: Running) -> None:
+    """Each once, over days and restarts; no id is kept, and no day for ever."""
+    visits = Visits(running.store)
+    monday, tuesday = date(2026, 3, 9), date(2026, 3, 10)
+    await visits.note(monday, [f"{n:032x}" for n in range(1000)])
+    await visits.note(tuesday, [f"{n:032x}" for n in range(500, 1500)])
+    await visits.note(tuesday, [f"{n:032x}" for n in range(500, 1500)])
+    assert await visits.count([monday]) == pytest.approx(1000, rel=0.03)
+    assert await visits.count([monday, tuesday]) == pytest.approx(1500, rel=0.03)
+    assert await visits.count([date(2026, 3, 8)]) == 0
+    key = "hokm:{guests}:2026-03-10"
+    assert 0 < await running.raw("TTL", key) <= KEPT_DAYS * 86_400
+    assert f"{700:032x}".encode() not in await running.raw("GET", key)
+    await running.server.stop()
+    await running.start()
+    await running.until_up()
+    assert await visits.count([monday, tuesday]) == pytest.approx(1500, rel=0.03)

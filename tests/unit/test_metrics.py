@@ -65,6 +65,8 @@ CONTRACT = {
     "hokm_host_memory_usage": "gauge",
     "hokm_host_network_bytes_total": "counter",
     "hokm_host_disk_bytes_total": "counter",
+    "hokm_guests": "gauge",
+    "hokm_guest_retention": "gauge",
 }
 
 

@@ -108,6 +108,13 @@ channel?.addEventListener("message", ({ data }) => {
   if (held && data.ask === held.code) channel.postMessage({ held });
 });
 
+// What this browser is counted by; see visit.js.
+export function guest() {
+  const id = all.get("hokm.guest") ?? randomHex(16);
+  all.set("hokm.guest", id);
+  return id;
+}
+
 export function randomHex(bytes) {
   const values = crypto.getRandomValues(new Uint8Array(bytes));
   return Array.from(values, (value) => value.toString(16).padStart(2, "0")).join("");

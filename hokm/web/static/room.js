@@ -13,6 +13,7 @@ import { Connection } from "./protocol.js";
 import { leaveContent, resultContent } from "./sheet.js";
 import { Table, nameOf } from "./table.js";
 import { t, tCode } from "./texts.js";
+import { visited } from "./visit.js";
 
 const RESULT_AFTER_MS = 1300; // the last trick is seen first
 
@@ -121,6 +122,7 @@ export class Room {
       this.#connection.send({ type: "start", fill: true });
     }
     if (message.type === "welcome") this.#fillWithBots = false;
+    if (message.type === "welcome" && message.seat !== null) visited();
     this.#showResult(message);
   }
 
