@@ -24,7 +24,6 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"  # of `render`
 _FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
 _GAME: Final = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 2700.0, 3600.0, 7200.0)
 
-PROCESSES: Final = ("supervisor", "worker", "store")  # values of the label `process`
 WAYS: Final = ("in", "out")  # values of the label `direction` of a network
 _REFUSALS: Final = (  # the listener's reasons, the routing's and the workers'
     *("bad_request", "head_too_large", "head_timeout", "crowded", "gone"),
@@ -232,8 +231,7 @@ class Metrics:
         )
         self.descriptor_usage = self._gauge(
             "hokm_descriptor_usage",
-            "Part of its allowed descriptors that a process has open, 0 to 1; of the workers the "
-            "one with most.",
+            "Part of its allowed descriptors that a process has open, 0 to 1.",
             "process",
         )
         self.host_cpu_usage = self._gauge(
@@ -366,7 +364,7 @@ at the first look or the disk of a store that is elsewhere, has no sample. Of a 
 there are `NAME_bucket`, `NAME_sum` and `NAME_count`.
 
 Labels have few values: `worker` is a small number that is used again; `process` is `supervisor`,
-`worker` (all of them, spares too) or `store` (the embedded one); `direction` is `in` or `out`,
+`store` (the embedded one) or a worker's, as `worker 1`, spares too; `direction` is `in` or `out`,
 `read` or `written`, `up` or `down`; `code` is an error of the protocol, `rule` a rule of scaling;
 `period` is `today`, `day`, `week` or `month`, `days` 1, 7 or 30; `reason` and `trust` are what they
 say."""

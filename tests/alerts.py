@@ -78,6 +78,7 @@ CASES: Final[dict[str, Case]] = {
     "StoreDown": _level("hokm_store_up", 0, 1, 30),
     "StoreDiskFull": _level("hokm_store_disk_usage", 0.951, 0.95, 300),
     "Overloaded": _level("hokm_overloaded", 1, 0, 60),
+    "LeaseNotRenewed": _level("hokm_lease_age_seconds", 7.1, 7, 30),
     "PlayersGone": Case(
         {
             'hokm_connected_players{instance="one"}': f"60x40 29x{LONG}",
@@ -122,7 +123,7 @@ CASES: Final[dict[str, Case]] = {
         300,
         300,  # a rate over five minutes is small until there are so many
     ),
-    "DescriptorsNearLimit": _level('hokm_descriptor_usage{process="worker"}', 0.801, 0.8, 300),
+    "DescriptorsNearLimit": _level('hokm_descriptor_usage{process="worker 1"}', 0.801, 0.8, 300),
     "StoreDiskFilling": _level("hokm_store_disk_usage", 0.851, 0.85, 600),
     "InstanceWanted": _level("hokm_instances_wanted", 1, 0, 600),
     "QueueLong": _level("hokm_player_queue_length", 21, 20, 300),

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import psutil
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
-from hokm.metrics import PROCESSES, WAYS, Metrics
+from hokm.metrics import WAYS, Metrics
 from hokm.store.embedded import EmbeddedServer
 from hokm.supervisor.pool import Pool
 
@@ -28,11 +27,11 @@ Bytes: TypeAlias = tuple[int, int]  # in and out, or read and written
 
 
 def processes(pool: Pool, store: EmbeddedServer | None) -> Iterator[tuple[str, int]]:
-    """Yield what this server consists of: one of `PROCESSES`, and a pid."""
+    """Yield what this server consists of: names for the label `process`, and pids."""
     yield "supervisor", os.getpid()
     for worker in pool:
         if worker.pid is not None:
-            yield "worker", worker.pid
+            yield f"worker {worker.id}", worker.pid
     if store is not None and store.pid is not None:
         yield "store", store.pid
 
@@ -69,6 +68,7 @@ class Consumption:
         self._traffic = traffic
         self._store_dir = store_dir
         self._seen: dict[int, _Seen] = {}
+        self._shown: set[str] = set()  # names of processes
         self._all_is_new = first_life  # so that of what is seen first all is counted, else nothing
         self._network: Bytes | None = (0, 0) if first_life else None
         self._host_network: Bytes | None = None
@@ -91,21 +91,20 @@ class Consumption:
             metrics.store_disk_usage.set(_full(self._store_dir))
 
     def _look_at_processes(self) -> None:
-        memory: dict[str, float] = defaultdict(float)
-        descriptors: dict[str, float] = defaultdict(float)
         seen, self._seen = self._seen, {}
-        for kind, pid in self._processes():
+        shown, self._shown = self._shown, set()
+        for name, pid in self._processes():
             try:
                 here = seen.get(pid) or self._meet(pid)
-                resident, part = self._look_at(kind, here), _descriptors(here.process)
+                self._look_at(name, here)
             except psutil.Error:
                 continue  # it is gone
             self._seen[pid] = here
-            memory[kind] += resident
-            descriptors[kind] = max(descriptors[kind], part)
+            self._shown.add(name)
         self._all_is_new = True  # who comes from now on is ours from its start
-        _show(self._metrics.memory_bytes, memory)
-        _show(self._metrics.descriptor_usage, descriptors)
+        for name in shown - self._shown:
+            self._metrics.memory_bytes.remove(name)
+            self._metrics.descriptor_usage.remove(name)
 
     def _meet(self, pid: int) -> _Seen:
         process = psutil.Process(pid)
@@ -113,15 +112,16 @@ class Consumption:
             return _Seen(process, 0.0, (0, 0))
         return _Seen(process, _cpu(process), _disk(process))
 
-    def _look_at(self, kind: str, seen: _Seen) -> int:
-        """Count what a process used; returns its resident bytes."""
-        with seen.process.oneshot():
-            cpu, disk = _cpu(seen.process), _disk(seen.process)
-            memory = int(seen.process.memory_info().rss)
-        self._metrics.cpu_seconds.labels(kind).inc(max(0.0, cpu - seen.cpu))
-        _count(self._metrics.disk_bytes, _DISK_WAYS, seen.disk, disk, kind)
+    def _look_at(self, name: str, seen: _Seen) -> None:
+        metrics, process = self._metrics, seen.process
+        with process.oneshot():
+            cpu, disk, memory = _cpu(process), _disk(process), process.memory_info().rss
+        descriptors = _descriptors(process)
+        metrics.memory_bytes.labels(name).set(memory)
+        metrics.descriptor_usage.labels(name).set(descriptors)
+        metrics.cpu_seconds.labels(name).inc(max(0.0, cpu - seen.cpu))
+        _count(metrics.disk_bytes, _DISK_WAYS, seen.disk, disk, name)
         seen.cpu, seen.disk = cpu, disk
-        return memory
 
 
 def _count(
@@ -136,14 +136,6 @@ def _count(
         return
     for way, old, new in zip(ways, before or now, now, strict=True):
         counter.labels(*labels, way).inc(max(0, new - old))
-
-
-def _show(gauge: Gauge, found: dict[str, float]) -> None:
-    for kind in PROCESSES:
-        if kind in found:
-            gauge.labels(kind).set(found[kind])
-        else:
-            gauge.remove(kind)
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -187,6 +187,18 @@ OPERATORS: Final[tuple[Row, ...]] = (
         ),
     ),
     (
+        "Several instances",
+        (
+            Panel("Instances that live", "none", (("hokm_instances{I}", "seen by {{instance}}"),)),
+            Panel("Age of the lease", "s", (("hokm_lease_age_seconds{I}", "{{instance}}"),)),
+            Panel(
+                "Connections relayed to another instance",
+                "ops",
+                ((_rate("hokm_relays_total", "instance"), "{{instance}}"),),
+            ),
+        ),
+    ),
+    (
         "Machine",
         (
             Panel(

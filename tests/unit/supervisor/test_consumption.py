@@ -65,7 +65,7 @@ class World:
         )
         monkeypatch.setattr(psutil, "Process", lambda pid: self.processes[pid][1])
 
-    def start(self, pid: int, kind: str = "worker") -> Process:
+    def start(self, pid: int, kind: str = "worker 1") -> Process:
         """Have one more process."""
         process = Process()
         self.processes[pid] = kind, process
@@ -82,22 +82,23 @@ class World:
 
 
 def test_what_the_dead_have_used_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CPU and disk are sums over all processes of a kind, and never go down."""
+    """CPU and disk of whoever has the same name are added up, and never go down."""
     world = World(monkeypatch)
-    one, other = world.start(1), world.start(2)
+    one, other = world.start(1), world.start(2, "store")
     found = world.look()
-    assert (found["cpu_seconds_total worker"], found["memory_bytes worker"]) == (2.0, 2000)
-    assert found["disk_bytes_total written worker"] == 400
+    assert (found["cpu_seconds_total worker 1"], found["memory_bytes worker 1"]) == (1.0, 1000)
+    assert found["disk_bytes_total written worker 1"] == 200
     one.cpu, other.disk = 3.5, (150, 260)
     found = world.look()
-    assert found["cpu_seconds_total worker"] == 4.5
-    assert found["disk_bytes_total read worker"] == 250
+    assert (found["cpu_seconds_total worker 1"], found["cpu_seconds_total store"]) == (3.5, 1.0)
+    assert found["disk_bytes_total read store"] == 150
     one.gone = True
     found = world.look()
-    assert (found["cpu_seconds_total worker"], found["memory_bytes worker"]) == (4.5, 1000)
+    assert found["cpu_seconds_total worker 1"] == 3.5
+    assert "memory_bytes worker 1" not in found and "descriptor_usage worker 1" not in found
     del world.processes[1]
     world.start(1).cpu = 0.25  # another process, which the system gave the same number
-    assert world.look()["cpu_seconds_total worker"] == 4.75
+    assert world.look()["cpu_seconds_total worker 1"] == 3.75
 
 
 def test_what_cannot_be_read_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,10 +110,13 @@ def test_what_cannot_be_read_is_missing(monkeypatch: pytest.MonkeyPatch) -> None
     assert not [name for name in found if name.startswith("disk_bytes")]
     assert "memory_bytes store" not in found and "store_disk_usage" not in found
     process.disk = (5000, 5000)
-    assert world.look()["disk_bytes_total read worker"] == 0
+    assert world.look()["disk_bytes_total read worker 1"] == 0
     process.disk = (5001, 5002)
     found = world.look()
-    found_both = (found["disk_bytes_total read worker"], found["disk_bytes_total written worker"])
+    found_both = (
+        found["disk_bytes_total read worker 1"],
+        found["disk_bytes_total written worker 1"],
+    )
     assert found_both == (1, 2)
 
 
@@ -125,19 +129,20 @@ def test_a_life_before_has_counted_already(monkeypatch: pytest.MonkeyPatch) -> N
     process.cpu, world.traffic = 1.5, (13, 20)
     world.start(2)
     found = world.look()
-    assert (found["cpu_seconds_total supervisor"], found["cpu_seconds_total worker"]) == (0.5, 1.0)
+    assert (found["cpu_seconds_total supervisor"], found["cpu_seconds_total worker 1"]) == (
+        0.5,
+        1.0,
+    )
     assert (found["network_bytes_total in"], found["network_bytes_total out"]) == (3, 0)
 
 
-def test_the_worst_worker_tells_of_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One full worker does not hide behind the others."""
+def test_descriptors_are_a_part_of_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each process: a full one does not hide behind the others."""
     world = World(monkeypatch)
     world.start(1, "supervisor")
-    world.start(2)
-    world.start(3).descriptors = 90
-    world.start(4, "store")
+    world.start(2, "worker 2").descriptors = 90
     found = world.look()
-    assert (found["descriptor_usage supervisor"], found["descriptor_usage worker"]) == (0.25, 0.9)
+    assert (found["descriptor_usage supervisor"], found["descriptor_usage worker 2"]) == (0.25, 0.9)
 
 
 def test_a_machine_of_its_own(tmp_path: Path) -> None:
@@ -145,7 +150,7 @@ def test_a_machine_of_its_own(tmp_path: Path) -> None:
     metrics = Metrics()
     consumption = Consumption(
         metrics=metrics,
-        processes=lambda: [("supervisor", os.getpid()), ("worker", 2**22 + 1)],
+        processes=lambda: [("supervisor", os.getpid()), ("worker 1", 2**22 + 1)],
         traffic=lambda: (0, 0),
         store_dir=tmp_path,
         first_life=True,
@@ -159,5 +164,5 @@ def test_a_machine_of_its_own(tmp_path: Path) -> None:
     full = float(text.split("\nhokm_store_disk_usage ")[1].split()[0])
     usage = shutil.disk_usage(tmp_path)
     assert full == pytest.approx(usage.used / (usage.used + usage.free), abs=0.05)
-    assert 'hokm_memory_bytes{process="worker"}' not in text
+    assert 'hokm_memory_bytes{process="worker 1"}' not in text
     assert 'hokm_host_network_bytes_total{direction="in"}' in text
