@@ -1,9 +1,11 @@
-"""How fast somebody may do something: token buckets, one or one per key."""
+"""How fast somebody may do something, by token buckets; and how many may wait at once."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Final
+from collections.abc import Hashable, Iterator
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T", bound=Hashable)
 
 _PRUNE_AT: Final = 1024  # keys; a full bucket says nothing and is forgotten
 
@@ -80,6 +82,64 @@ class Buckets:
                 self._buckets = {k: b for k, b in self._buckets.items() if not b.is_full(now)}
             bucket = self._buckets[key] = Bucket(self._rate, self._burst, now)
         return bucket
+
+
+class Crowd(Generic[T]):
+    """Strangers who wait, in the order of their coming.
+
+    Where there are too many, the oldest goes, not the newest: an honest one is soon done, so that
+    those who sit and wait displace one another.
+    """
+
+    def __init__(self, most: int, most_per_peer: int) -> None:
+        """Let nobody wait yet.
+
+        Args:
+            most: How many may wait.
+            most_per_peer: How many of one address.
+        """
+        self._most = most
+        self._most_per_peer = most_per_peer
+        self._all: dict[T, tuple[str, float]] = {}  # address, and since when
+        self._of_peer: dict[str, dict[T, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(list(self._all))
+
+    def __contains__(self, one: object) -> bool:
+        return one in self._all
+
+    def add(self, one: T, peer: str, now: float, *, is_many: bool = False) -> T | None:
+        """Let somebody wait; returns who is one too many, and waits still.
+
+        Args:
+            peer: His address.
+            now: Seconds of a clock that never goes back.
+            is_many: Whether many come from that address, as from a proxy's.
+        """
+        siblings = self._of_peer.setdefault(peer, {})
+        self._all[one], siblings[one] = (peer, now), None
+        if len(siblings) > self._most_per_peer and not is_many:
+            return next(iter(siblings))
+        return next(iter(self._all)) if len(self._all) > self._most else None
+
+    def remove(self, one: T) -> bool:
+        """Forget somebody; returns whether he was waiting."""
+        if one not in self._all:
+            return False
+        peer, _ = self._all.pop(one)
+        siblings = self._of_peer[peer]
+        del siblings[one]
+        if not siblings:
+            del self._of_peer[peer]
+        return True
+
+    def since(self, before: float) -> list[T]:
+        """Return who waits since before a time."""
+        return [one for one, (_, since) in self._all.items() if since <= before]
 
 
 class Overloaded(Exception):

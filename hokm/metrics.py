@@ -120,6 +120,9 @@ class Metrics:
         self.connections = self._counter(
             "hokm_connections_total", "WebSocket connections that came."
         )
+        self.gate_connections = self._gauge(
+            "hokm_gate_connections", "Connections through the gate: by TLS, or to other instances."
+        )
         self.active_games = self._gauge("hokm_active_games", "Matches being played.")
         self.rooms = self._gauge("hokm_rooms", "Rooms held in memory.")
         self.player_queue_length = self._gauge(

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+MOST_HOPS: Final = 255
 HEADER_BYTES: Final = 1024  # senders keep below 536 (section 2.2) unless they add much of their own
 
 _SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"  # section 2.2
@@ -162,7 +163,7 @@ def write(address: str, *, hops: int = 0, secret: bytes = b"") -> bytes:
 
     Args:
         address: Numeric; what is none is left out.
-        hops: 0 to 255.
+        hops: At most `MOST_HOPS`.
         secret: See `Header`; for no one but the own instance.
     """
     extensions = _extension(_HOPS, bytes((hops,))) if hops else b""

@@ -26,6 +26,7 @@ from zope.interface import implementer
 from hokm import config, logs
 from hokm.admin.site import make_site
 from hokm.config import BadSetting, Endpoint, Settings
+from hokm.control.gate import Pem
 from hokm.metrics import Metrics
 from hokm.multiprocess import prepare
 from hokm.proxies import Proxies
@@ -131,10 +132,12 @@ def makeService(options: Options, worker: str = "hokm.worker") -> IService:
     raise_descriptor_limit()
     try:
         state, store = _store(settings, reactor, heritage)
-        address = settings.listen
-        listening = succession.listening_socket(heritage, address.interface, address.port)
-        if listening is None:
-            listening = _bind("listen", address)
+        listening = _listen("listen", settings.listen, heritage)
+        pem = _pem(settings)
+        listening_tls = (
+            None if pem is None else _listen("listen_tls", settings.listen_tls, heritage)
+        )
+        succession.close_unused(heritage, (listening, listening_tls))
         operators = _bind("admin", settings.admin)
         values = Path(settings.state_dir) / "metrics"
         environ = {**os.environ, **prepare(values, keep=executed)}
@@ -150,6 +153,8 @@ def makeService(options: Options, worker: str = "hokm.worker") -> IService:
             manager=ServiceManager.find(os.environ, os.getpid(), reactor),
             lock=state.lock,
             identity=None if settings.redis is None else identify(state, settings.instance_id),
+            listening_tls=listening_tls,
+            pem=pem,
             worker=worker,
         )
     except (StateDirError, BadSetting) as error:
@@ -171,7 +176,7 @@ def makeService(options: Options, worker: str = "hokm.worker") -> IService:
     )
     server = Server(settings)
     supervisor.setServiceParent(server)
-    if options.get("config") or os.environ.get("HOKM_CONFIG"):
+    if pem is not None or options.get("config") or os.environ.get("HOKM_CONFIG"):
         loop: Any = reactor
         signal.signal(signal.SIGHUP, lambda *_: loop.callFromThread(_reload, options, supervisor))
     signal.signal(signal.SIGUSR1, lambda *_: supervisor.lives.let_go())
@@ -197,14 +202,17 @@ class AdoptedPort:
 
 
 def _reload(options: Options, supervisor: Supervisor) -> None:
-    """Read the settings anew; of them the scaling's are used from now on."""
+    """Read the settings anew; the scaling's and the certificate are used from now on."""
     try:
-        scaling = options.load().scaling
+        settings = options.load()
+        pem = _pem(settings)
     except BadSetting as error:
         _log.error("the settings stay as they were: {error}", error=error)
     else:
-        supervisor.scaler.reload(scaling)
+        supervisor.scaler.reload(settings.scaling)
         _log.info("the rules of scaling are read anew")
+        if pem is not None:
+            supervisor.gates.renew(pem)
 
 
 def _end(reactor: Any, reason: str) -> None:
@@ -241,6 +249,39 @@ def _store(
         return state, where
     except ValueError as error:
         raise BadSetting(f"redis {error}") from None
+
+
+def _pem(settings: Settings) -> Pem | None:
+    """Read the files of TLS, and see whether they can be used; None where there is no TLS.
+
+    Raises:
+        BadSetting: They cannot.
+    """
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    from hokm.tls import BadCertificate, server_options  # OpenSSL is large, and few need it
+
+    try:
+        pem = Pem(
+            certificate=Path(settings.tls_certificate).read_bytes(),
+            key=Path(settings.tls_key).read_bytes(),
+        )
+        server_options(pem.certificate, pem.key)
+    except OSError as error:
+        raise BadSetting(f"tls_certificate, tls_key: {error.filename}: {error.strerror}") from None
+    except BadCertificate as error:
+        raise BadSetting(f"tls_certificate, tls_key: {error}") from None
+    return pem
+
+
+def _listen(setting: str, endpoint: Endpoint, heritage: Heritage | None) -> socket.socket:
+    """Return a listening socket: that of an earlier life, or a new one.
+
+    Raises:
+        BadSetting: The address cannot be listened on.
+    """
+    left = succession.listening_socket(heritage, endpoint.interface, endpoint.port)
+    return _bind(setting, endpoint) if left is None else left
 
 
 def _bind(setting: str, endpoint: Endpoint) -> socket.socket:

@@ -171,6 +171,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     listen: Annotated[Endpoint, _about("public address: players' page and WebSocket")] = Endpoint(
         8765
     )
+    listen_tls: Annotated[
+        Endpoint, _about("the same over TLS; only with `tls_certificate` and `tls_key`")
+    ] = Endpoint(8766)
+    tls_certificate: Annotated[
+        str | None, _about("PEM file: this server's certificate, then those up to a known one")
+    ] = None
+    tls_key: Annotated[
+        str | None, _about("PEM file: the certificate's key, without a passphrase")
+    ] = None
     admin: Annotated[Endpoint, _about("operators' address: health, metrics, status")] = Endpoint(
         8764, "127.0.0.1"
     )

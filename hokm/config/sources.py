@@ -59,6 +59,8 @@ def load(
     top["workers"] = _within(top["scaling"], top["workers"].first)
     for section, found in values.items():
         top[section] = SECTIONS[section](**found)
+    if (top.get("tls_certificate") is None) != (top.get("tls_key") is None):
+        raise BadSetting("tls_certificate and tls_key must be given together")
     settings = Settings(**top)
     _check_store(settings)
     return _with_token(settings, read_file)

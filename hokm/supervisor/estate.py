@@ -52,6 +52,14 @@ class KeptConnection(Struct, frozen=True):
     origin: Origin = UNTOLD
 
 
+class KeptGate(Struct, frozen=True):
+    """A gate that lives on; descriptor of its channel, and whether it takes connections."""
+
+    pid: int
+    channel: int
+    open: bool
+
+
 class KeptRoom(Struct, frozen=True):
     """A room that its last owner had exported before it ended; see `hokm.control.messages`."""
 
@@ -76,6 +84,9 @@ class Estate(Struct, frozen=True, kw_only=True):
         target: How many workers there are to be; None: as the settings say.
         counted: What the metrics have counted, living workers left aside.
         kept: Numbers of the estates that the service manager keeps.
+        gates: Those that live on.
+        gate_secret: By which they are known.
+        listening_tls: Descriptor of their listening socket; None where there is none.
     """
 
     ledger: int
@@ -92,6 +103,9 @@ class Estate(Struct, frozen=True, kw_only=True):
     target: int | None = None
     counted: tuple[Count, ...] = ()
     kept: tuple[int, ...] = ()
+    gates: tuple[KeptGate, ...] = ()
+    gate_secret: bytes = b""
+    listening_tls: int | None = None
     version: int = VERSION
 
 

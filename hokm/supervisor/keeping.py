@@ -33,18 +33,18 @@ class Keeping:
         *,
         manager: ServiceManager,
         connections: Connections,
-        listening: Callable[[], int],
+        ports: Callable[[], Sequence[int]],
         earlier: Iterable[int] = (),
     ) -> None:
         """Keep nothing yet.
 
         Args:
-            listening: Returns the listener's descriptor.
+            ports: Returns the descriptors of the sockets that listen for players.
             earlier: Numbers of the estates that are kept already.
         """
         self._manager = manager
         self._connections = connections
-        self._listening = listening
+        self._ports = ports
         self._earlier = tuple(earlier)
         self._next = max(self._earlier, default=0) + 1
         self._estates: list[int] = []
@@ -59,7 +59,7 @@ class Keeping:
     def start(self) -> None:
         """Store all there is; what an earlier life has stored is forgotten then."""
         self._manager.store(e.LEDGER_NAME, [self._connections.ledger.fd], poll=False)
-        self._manager.store(e.LISTEN_NAME, [self._listening()], poll=False)
+        self._manager.store(e.LISTEN_NAME, list(self._ports()), poll=False)
         self._store_all()
 
     def look(self) -> None:

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from hokm import origin as proxy
 from hokm.control.refusal import turn_away
+from hokm.limits import Crowd
 from hokm.origin import Header, NoHeader, Origin
 from hokm.supervisor.head import HEAD_BYTES, Bad, Head, Incomplete, parse
 from hokm.tasks import every
@@ -83,12 +84,9 @@ class Listener:
         self._sock = sock
         self._on_websocket = on_websocket
         self._on_http = on_http
-        self._max = pending
-        self._max_per_peer = pending_per_peer
         self._is_proxy = is_proxy
         self._secret = secret
-        self._pending: dict[_Pending, None] = {}  # in the order of their coming, as the next
-        self._of_peer: dict[str, dict[_Pending, None]] = {}
+        self._pending: Crowd[_Pending] = Crowd(pending, pending_per_peer)
         self._exhausted = False
         self._sweep_loop: LoopingCall | None = None
 
@@ -125,7 +123,7 @@ class Listener:
         """
         sock.setblocking(False)
         peer = _plain(sock.getpeername()[0]) if told is None else told.address
-        self._look(_Pending(self, sock, peer, self._reactor.seconds(), told))
+        self._look(_Pending(self, sock, peer, told))
 
     def stop(self) -> None:
         """Accept nothing more and close what is pending; connections handed on live on."""
@@ -135,7 +133,7 @@ class Listener:
             self._sweep_loop.stop()
         self._reactor.removeReader(self)
         self._sock.close()
-        for waiting in list(self._pending):
+        for waiting in self._pending:
             self._release(waiting).close()
 
     # --- what the reactor asks of a descriptor --------------------------------------------
@@ -167,7 +165,7 @@ class Listener:
             self._exhausted = False
             self.accepted += 1
             sock.setblocking(False)
-            self._look(_Pending(self, sock, _plain(address[0]), self._reactor.seconds()))
+            self._look(_Pending(self, sock, _plain(address[0])))
 
     # --- heads ----------------------------------------------------------------------------
 
@@ -220,35 +218,26 @@ class Listener:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         sock.recv(header.size)  # all of it is there
         told = Origin(header.address or peer, header.hops, header.size)
-        self._look(_Pending(self, sock, told.address, self._reactor.seconds(), told))
+        self._look(_Pending(self, sock, told.address, told))
 
     def _keep(self, waiting: _Pending) -> None:
         if waiting in self._pending:
             return
-        siblings = self._of_peer.setdefault(waiting.peer, {})
-        self._pending[waiting] = siblings[waiting] = None
+        now, is_many = self._reactor.seconds(), self._is_proxy(waiting.peer)
+        oldest = self._pending.add(waiting, waiting.peer, now, is_many=is_many)
         self._reactor.addReader(waiting)
-        if len(siblings) > self._max_per_peer and not self._is_proxy(waiting.peer):
-            self._hurry(next(iter(siblings)))
-        elif len(self._pending) > self._max:
-            self._hurry(next(iter(self._pending)))
+        if oldest is not None:
+            self._hurry(oldest)
 
     def _hurry(self, oldest: _Pending) -> None:
-        """Look once more, since its bytes may be there by now; if it is no head yet, drop it.
-
-        The oldest goes, not the newest: an honest head is complete after one round trip, so that
-        those who sit and wait displace one another.
-        """
+        """Look once more, since its bytes may be there by now; if it is no head yet, drop it."""
         oldest.seen = -1  # the same bytes again do not mean that the other end has closed
         self._look(oldest)
         if oldest in self._pending:
             self._drop(oldest, "crowded", _CROWDED)
 
     def _sweep(self) -> None:
-        too_old = self._reactor.seconds() - HEAD_SECONDS
-        for waiting in list(self._pending):
-            if waiting.since > too_old:
-                return
+        for waiting in self._pending.since(self._reactor.seconds() - HEAD_SECONDS):
             self._drop(waiting, "head_timeout", _TIMEOUT)
 
     def _drop(self, waiting: _Pending, why: str, answer: Bad | None = None) -> None:
@@ -273,33 +262,26 @@ class Listener:
 
     def _release(self, waiting: _Pending) -> socket.socket:
         """Stop watching; the socket is the caller's."""
-        if waiting in self._pending:
+        if self._pending.remove(waiting):
             self._reactor.removeReader(waiting)
-            del self._pending[waiting]
-            siblings = self._of_peer[waiting.peer]
-            del siblings[waiting]
-            if not siblings:
-                del self._of_peer[waiting.peer]
         return waiting.sock
 
 
 class _Pending:
     """A connection whose head is incomplete; hashed by identity."""
 
-    __slots__ = ("_listener", "peer", "seen", "since", "sock", "told")
+    __slots__ = ("_listener", "peer", "seen", "sock", "told")
 
     def __init__(
         self,
         listener: Listener,
         sock: socket.socket,
         peer: str,
-        since: float,
         told: Origin | None = None,
     ) -> None:
         self._listener = listener
         self.sock = sock
         self.peer = peer  # once a proxy has told it, where the connection comes from
-        self.since = since
         self.told = told  # what a proxy has said
         self.seen = 0  # bytes that the last peek gave
 

@@ -15,6 +15,7 @@ from hokm.metrics import Metrics
 from hokm.store.embedded import EmbeddedServer
 from hokm.supervisor import keeping, succession
 from hokm.supervisor.estate import KeptRoom
+from hokm.supervisor.gates import Gates
 from hokm.supervisor.keeping import Keeping
 from hokm.supervisor.listener import Listener
 from hokm.supervisor.placement import RoomCode, WorkerId
@@ -43,6 +44,7 @@ class Lives:
         pool: Pool,
         listener: Listener,
         metrics: Metrics,
+        gates: Gates,
         embedded: EmbeddedServer | None,
         lock: int | None,
         manager: ServiceManager | None,
@@ -63,6 +65,7 @@ class Lives:
         self._pool = pool
         self._listener = listener
         self._metrics = metrics
+        self._gates = gates
         self._embedded = embedded
         self._lock = lock
         self._manager = manager
@@ -71,7 +74,7 @@ class Lives:
             self._keeping = Keeping(
                 manager=manager,
                 connections=routing.connections,
-                listening=listener.fileno,
+                ports=lambda: [listener.fileno(), *gates.ports()],
                 earlier=kept,
             )
         self._looking: LoopingCall | None = None
@@ -112,6 +115,7 @@ class Lives:
             store_path=None if embedded is None else embedded.address.path,
             counted=tuple(self._metrics.counted()),
             kept=() if self._keeping is None else self._keeping.numbers,
+            **self._gates.estate(),
         )
         succession.execute(left, os.environ, argv)
 
@@ -121,6 +125,7 @@ class Lives:
             not self._routing.moves
             and not self._routing.recovery
             and all(worker.at_rest for worker in self._pool)
+            and self._gates.at_rest
             and (self._embedded is None or self._embedded.pid is not None)
         )
 
@@ -131,6 +136,7 @@ class Lives:
         self._metrics.go_on(left.counted)
         held = succession.restore_connections(self._routing.connections, heritage)
         succession.restore_workers(self._pool, left.workers, self._reactor)
+        self._gates.restore(left)
         for room, worker in left.pins:
             if self._pool.get(worker) is not None:
                 self._routing.placement.pin(RoomCode(room), WorkerId(worker))

@@ -18,6 +18,7 @@ from hokm.jobs import Failed, Job, Jobs, JobStatus, Refused
 from hokm.metrics import Metrics
 from hokm.scaling import WorkerReading, cheapest
 from hokm.supervisor.child import START_SECONDS
+from hokm.supervisor.gates import Gates
 from hokm.supervisor.lives import Lives
 from hokm.supervisor.placement import NoWorker, RoomCode, WorkerId
 from hokm.supervisor.pool import Pool
@@ -41,6 +42,7 @@ class Operations:
         pool: Pool,
         routing: Routing,
         lives: Lives,
+        gates: Gates,
         metrics: Metrics,
         stop_seconds: float,
     ) -> None:
@@ -57,6 +59,7 @@ class Operations:
         self._connections = routing.connections
         self._moves = routing.moves
         self._lives = lives
+        self._gates = gates
         self._metrics = metrics
         self._stop_seconds = stop_seconds
         self._slots = DeferredSemaphore(AT_ONCE)
@@ -256,6 +259,9 @@ class Operations:
             await old.stop(self._stop_seconds)
             replaced += 1
         self._pool.retire_spares()
+        job.note = "a fresh gate starts"
+        if not await self._gates.replace():
+            raise Failed("a new gate did not get ready; the old one goes on")
         job.note = f"{replaced} workers replaced"
 
     async def _scale(self, count: int, job: Job) -> None:

@@ -15,9 +15,9 @@ from typing import Final, Protocol
 
 from twisted.logger import Logger
 
-from hokm import wire
 from hokm.control import messages as m
 from hokm.control.ledger import SENT, SENT_FROM
+from hokm.control.refusal import GOODBYE
 from hokm.control.stream import Trust, counts, trust
 from hokm.supervisor.connections import Connections, Held
 from hokm.supervisor.moves import adopt
@@ -27,7 +27,6 @@ from hokm.supervisor.worker import Worker
 _log = Logger()
 
 _READ_BYTES: Final = 65536
-_GOODBYE: Final = b"\x88\x02" + wire.RESUME.to_bytes(2, "big")  # RFC 6455, 5.5.1
 
 
 class Observer(Protocol):
@@ -129,7 +128,7 @@ class Recovery:
         self._observer.distrusted(found)
         if found is Trust.HALF_READ:
             with contextlib.suppress(OSError):
-                held.sock.send(_GOODBYE)
+                held.sock.send(GOODBYE)
                 held.sock.recv(_READ_BYTES)  # closing over unread bytes resets: no close frame
         with contextlib.suppress(OSError):
             held.sock.shutdown(socket.SHUT_RDWR)  # whoever else may hold a copy

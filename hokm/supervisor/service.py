@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import SystemRandom
+from secrets import token_bytes
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,7 @@ from twisted.logger import Logger
 
 from hokm import wire
 from hokm.config import Settings
+from hokm.control import gate as g
 from hokm.control import messages as m
 from hokm.control.ledger import Ledger
 from hokm.limits import Overloaded
@@ -36,6 +38,7 @@ from hokm.supervisor.child import Launch
 from hokm.supervisor.connections import Connections
 from hokm.supervisor.consumption import LOOK_S, Consumption, processes
 from hokm.supervisor.fleet import Fleet, Load
+from hokm.supervisor.gates import Gates, reached_at
 from hokm.supervisor.guests import Guests
 from hokm.supervisor.hook import Hook
 from hokm.supervisor.identity import Identity
@@ -46,7 +49,6 @@ from hokm.supervisor.overview import Overview
 from hokm.supervisor.placement import WorkerId
 from hokm.supervisor.pool import Pool
 from hokm.supervisor.readings import Readings
-from hokm.supervisor.relays import Relays
 from hokm.supervisor.relief import Relief
 from hokm.supervisor.routing import Routing
 from hokm.supervisor.scaler import Scaler
@@ -61,6 +63,8 @@ from hokm.tasks import every, run
 _log = Logger()
 
 MOVE_BITS: Final = 40
+GATE_SECRET_BYTES: Final = 16
+GATE_SECONDS: Final = 2.0  # for players to take what is left, once the workers have ended
 CONNECTION_BITS: Final = 53  # a number that every JSON reader keeps whole
 _TEND_SECONDS: Final = 1.0
 
@@ -85,6 +89,8 @@ class Supervisor(Service):
         heritage: Heritage | None = None,
         manager: ServiceManager | None = None,
         lock: int | None = None,
+        listening_tls: socket.socket | None = None,
+        pem: g.Pem | None = None,
         identity: Identity | None = None,
         worker: str = "hokm.worker",
     ) -> None:
@@ -98,6 +104,8 @@ class Supervisor(Service):
             heritage: What an earlier life of the program has left.
             manager: The service manager that wants to know how we are.
             lock: Descriptor of the state directory's lock, for the next life.
+            listening_tls: Socket for TLS, bound and listening, where there is one.
+            pem: Its certificate.
             identity: Who this server is among those that share its store; None: it has its own.
             worker: Module that is a worker's program.
         """
@@ -128,6 +136,7 @@ class Supervisor(Service):
             chance=SystemRandom(),
             metrics=metrics,
         )
+        secret = (heritage and heritage.estate.gate_secret) or token_bytes(GATE_SECRET_BYTES)
         self.listener = Listener(
             reactor=reactor,
             sock=listening,
@@ -135,6 +144,7 @@ class Supervisor(Service):
             on_http=lambda head, sock, origin: self.on_http(sock, origin.address),
             on_refused=lambda why: metrics.connections_refused.labels(why).inc(),
             is_proxy=Proxies(settings.worker.trusted_proxies).trusts,
+            secret=secret,
         )
         # A worker needs no secret but the store's password, which its address holds.
         told = msgspec.structs.replace(settings, redis=None, admin_token=None)
@@ -162,8 +172,22 @@ class Supervisor(Service):
             ledger=connections.ledger.fd,
             spares=settings.spare_workers,
         )
+        self.gates = Gates(
+            reactor=reactor,
+            launch=Launch((sys.executable, "-P", "-m", "hokm.gate"), dict(environ)),
+            begin=g.Begin(
+                home=reached_at(listening),
+                secret=secret,
+                pem=pem,
+                log_format=settings.log_format,
+                log_level=settings.log_level,
+            ),
+            listening=listening_tls,
+            metrics=metrics,
+        )
         self.lives = Lives(
             reactor=reactor,
+            gates=self.gates,
             routing=self.routing,
             pool=self.pool,
             listener=self.listener,
@@ -179,6 +203,7 @@ class Supervisor(Service):
             pool=self.pool,
             routing=self.routing,
             lives=self.lives,
+            gates=self.gates,
             metrics=metrics,
             stop_seconds=settings.stop_seconds,
         )
@@ -239,7 +264,7 @@ class Supervisor(Service):
             clock=self._reactor,
             fleet=fleet,
             take=lambda *request: self.routing.take(*request),
-            relay=Relays(self._reactor).relay,
+            relay=lambda sock, **where: self.gates.relay(sock, **where),
             metrics=self.metrics,
         )
 
@@ -303,6 +328,7 @@ class Supervisor(Service):
         self.lives.keep()
         self.pool.mind()
         self.listener.start()
+        self.gates.start()
         self.consumption.look()
         self._count_guests()
         self._loops = [
@@ -354,10 +380,12 @@ class Supervisor(Service):
         else:
             self.listener.pause()
             rooms = await succession.export_all(self.routing, self.pool.active)
+        self.gates.retire()
         self.routing.open = False
         await self.pool.stop(self._settings.stop_seconds)
         if keeps:
             await self.lives.hand_over(rooms)
+        await self.gates.stop(GATE_SECONDS)
         if self.fleet is not None:
             await self._quit(self.fleet, comes_back=keeps)
         self.store.close()
@@ -459,6 +487,7 @@ class Supervisor(Service):
     def _tend(self) -> None:
         self.routing.tend()
         self.pool.ask()
+        self.gates.tend()
         if self._manager is not None and self._manager.watchdog_seconds is not None:
             self._manager.watchdog()
         run(self._ask_store(), "asking for the store")

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -51,7 +51,7 @@ def living(routing: Routing, pool: Pool, listener: Listener, **rest: Any) -> e.E
     """Collect the estate of a program that is about to execute itself: all live on.
 
     Args:
-        rest: Fields of the estate that concern the store, the metrics and the service manager.
+        rest: Fields of the estate: the store's, the metrics', the service manager's, the gates'.
     """
     workers = tuple(
         e.KeptWorker(id=worker.id, pid=worker.pid, channel=worker.channel_fd, active=worker.active)
@@ -113,10 +113,11 @@ def let_signals_in() -> None:
 
 
 def _descriptors(estate: e.Estate, state: int) -> list[int]:
-    single = (state, estate.ledger, estate.listening, estate.lock)
+    single = (state, estate.ledger, estate.listening, estate.listening_tls, estate.lock)
     return [
         *(fd for fd in single if fd is not None),
         *(worker.channel for worker in estate.workers),
+        *(gate.channel for gate in estate.gates),
         *(connection.fd for connection in estate.connections),
         *(fd for _, fd in estate.pending),
     ]
@@ -210,6 +211,7 @@ def inherit(environ: MutableMapping[str, str], block: bytes, pid: int) -> Herita
         if estate is not None:
             fds = [connection.fd for connection in estate.connections]
             fds += [estate.listening, *(fd for _, fd in estate.pending)]
+            fds += [] if estate.listening_tls is None else [estate.listening_tls]
             os.set_inheritable(estate.ledger, False)
             return Heritage(estate, True, estate.ledger, sockets(fds))
         return _kept_by_manager(take_over(inherited(block, pid)))
@@ -261,8 +263,6 @@ def _kept_by_manager(found: Sequence[Inherited]) -> Heritage | None:
 def listening_socket(heritage: Heritage | None, interface: str, port: int) -> socket.socket | None:
     """Return the socket among those that came that listens on an address.
 
-    Another address than before means that the settings have changed: the old one is closed.
-
     Args:
         interface: Numeric; empty for every IPv4 interface.
         port: 0 for any.
@@ -272,8 +272,14 @@ def listening_socket(heritage: Heritage | None, interface: str, port: int) -> so
             host, bound = sock.getsockname()[:2]
             if host == (interface or "0.0.0.0") and port in (0, bound):  # noqa: S104 - compared
                 return sock
-            sock.close()
     return None
+
+
+def close_unused(heritage: Heritage | None, used: Collection[socket.socket | None]) -> None:
+    """Close the listening sockets of addresses that the settings do not name any more."""
+    for sock in () if heritage is None else heritage.sockets.values():
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and sock not in used:
+            sock.close()
 
 
 def restore_connections(connections: Connections, heritage: Heritage) -> list[Held]:

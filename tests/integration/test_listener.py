@@ -270,7 +270,7 @@ async def test_half_sent_headers_are_bounded_by_their_player(
     """Behind a proxy, once it has told whose they are; who sends half of one has to be quick."""
     monkeypatch.setattr(module, "HEAD_SECONDS", 0.5)
     site.proxy = "127.0.0.1"
-    site.listener._max_per_peer = 3
+    site.listener._pending._most_per_peer = 3
     half = site.client(HEADERS[2][0][:20])
     for _ in range(5):
         site.client(HEADERS[2][0] + b"GET")

@@ -322,6 +322,15 @@ def test_option_parser() -> None:
     assert "tcp:8765" in str(options)
 
 
+@pytest.mark.parametrize("given", [{"tls_certificate": "/c"}, {"tls_key": "/k"}])
+def test_tls_needs_both_files(given: dict[str, str]) -> None:
+    """A certificate is of no use without its key, nor the other way round."""
+    assert (
+        refusal(**from_toml("\n".join(f"{name} = '{value}'" for name, value in given.items())))
+        == "tls_certificate and tls_key must be given together"
+    )
+
+
 def test_every_setting_is_described() -> None:
     """Each has a help text, a variable of its own and a line in the table."""
     settings = list(all_settings())

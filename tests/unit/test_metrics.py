@@ -41,6 +41,7 @@ CONTRACT = {
     "hokm_overloaded": "gauge",
     "hokm_scaling_rule_level": "gauge",
     "hokm_rooms": "gauge",
+    "hokm_gate_connections": "gauge",
     "hokm_worker_restarts_total": "counter",
     "hokm_connections_refused_total": "counter",
     "hokm_moves_total": "counter",

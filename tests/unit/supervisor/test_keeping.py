@@ -83,7 +83,7 @@ def come(held: Connections, count: int = 1) -> None:
 
 def keep(manager: Manager, held: Connections, earlier: Sequence[int] = ()) -> Keeping:
     made = Keeping(
-        manager=manager.real, connections=held, listening=lambda: LISTENER, earlier=earlier
+        manager=manager.real, connections=held, ports=lambda: [LISTENER], earlier=earlier
     )
     made.start()
     return made
