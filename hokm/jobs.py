@@ -26,7 +26,8 @@ class Refused(Exception):
     """A wish that cannot be granted as things are; nothing was changed.
 
     Attributes:
-        code: no_such_worker, no_such_room, last_worker, busy, bad_request, unavailable.
+        code: no_such_worker, no_such_room, last_worker, last_instance, busy, bad_request or
+            unavailable.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -43,7 +44,7 @@ class JobStatus(Struct, frozen=True):
 
     Attributes:
         id: Its number, from 1.
-        verb: drain, replace, move, rebalance, scale or upgrade.
+        verb: drain, replace, move, rebalance, scale, upgrade or leave.
         subject: What it is about, in words: a worker, a room, a number.
         done: Steps that are done; rooms moved, or workers replaced.
         total: Steps as known now.

@@ -178,6 +178,9 @@ class Fleet:
     def stop(self) -> None:
         """Stop all."""
         for server in self.instances:
+            if server.process is not None:
+                server.process.terminate()
+        for server in self.instances:
             server.stop()
         self._store.kill()
         self._store.wait()

@@ -12,6 +12,8 @@ from hokm.jobs import Failed, Job, Jobs, JobStatus, Refused
 from hokm.scaling import Standing
 from hokm.supervisor.status import (
     DecisionStatus,
+    InstanceStatus,
+    MemberStatus,
     RoomsStatus,
     RoomStatus,
     ScalingStatus,
@@ -72,7 +74,8 @@ class Handoff(Struct):
 class Status(Struct):
     """All that `/api/status` may say."""
 
-    instance: str
+    instance: InstanceStatus
+    fleet: tuple[MemberStatus, ...]
     version: str
     uptime_s: float
     workers: tuple[WorkerStatus, ...]
@@ -129,6 +132,9 @@ class FakeInstance:
     def upgrade(self) -> Job:
         return self._begin("upgrade")
 
+    def leave(self) -> Job:
+        return self._begin("leave")
+
     def job(self, id: int) -> Job | None:
         job = self._jobs.get(id)
         if job is not None and job.running and self.patience is not None:
@@ -159,7 +165,11 @@ class FakeInstance:
         ready = WorkerStatus(1, 4242, "ready", 12, 48, 0.23, 81 * 2**20, 0.4)
         dead = WorkerStatus(22, None, "dead", 0, 0, 0.0, 0, 0.0)
         return Status(
-            instance="here",
+            instance=InstanceStatus("here", "host", "active", 10.0, 1.25, True, 3),
+            fleet=(
+                MemberStatus("here", "10.0.0.1:8765", "9.8.7", "active", 2, 12, 48, "2026-01-01"),
+                MemberStatus("there", "10.0.0.2:8765", "9.8.6", "leaving", 4, 3, 10, "2026-01-02"),
+            ),
             version="9.8.7",
             uptime_s=self.uptime_s,
             workers=(ready, dead),
@@ -177,6 +187,9 @@ class FakeInstance:
     def rooms(self, code: str, worker: int | None) -> RoomsStatus:
         self.asked.append(("rooms", code, worker))
         return RoomsStatus((RoomStatus("TABLE234", 1, 4, False),), 7)
+
+    def unready(self) -> tuple[str, ...]:
+        return ()
 
     def unhealthy(self) -> tuple[str, ...]:
         return ()

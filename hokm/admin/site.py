@@ -45,6 +45,9 @@ class Instance(Protocol):
     def unhealthy(self) -> tuple[str, ...]:
         """Return why the instance cannot serve players now; nothing when it can."""
 
+    def unready(self) -> tuple[str, ...]:
+        """Return why new players should go elsewhere; nothing when they may come."""
+
     def metrics_text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
 
@@ -82,7 +85,7 @@ class _Root(Resource):
         self._pages = read_pages("hokm.admin")
         self._routes = (
             Route("GET", "/health", self._health),
-            Route("GET", "/ready", self._health),
+            Route("GET", "/ready", self._ready),
             Route("GET", "/metrics", self._metrics),
             Route("GET", "/api/status", self._status),
             Route("GET", "/api/trends", self._trends),
@@ -148,10 +151,10 @@ class _Root(Resource):
         return hmac.compare_digest(given, f"Bearer {self._token}".encode())
 
     async def _health(self) -> Answer:
-        reasons = self._instance.unhealthy()
-        if reasons:
-            return json({"status": "unavailable", "reasons": reasons}, 503)
-        return json({"status": "ok"})
+        return _how(self._instance.unhealthy())
+
+    async def _ready(self) -> Answer:
+        return _how(self._instance.unready())
 
     async def _metrics(self) -> Answer:
         return Answer(self._instance.metrics_text(), kind=CONTENT_TYPE)
@@ -171,6 +174,12 @@ def _query(request: Any) -> dict[str, str]:
         name.decode("latin-1"): values[-1].decode(errors="replace")
         for name, values in request.args.items()
     }
+
+
+def _how(reasons: tuple[str, ...]) -> Answer:
+    if reasons:
+        return json({"status": "unavailable", "reasons": reasons}, 503)
+    return json({"status": "ok"})
 
 
 def _is_foreign(request: Any) -> bool:

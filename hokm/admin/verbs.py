@@ -34,6 +34,9 @@ class Operations(Protocol):
     def upgrade(self) -> Job:
         """Let the supervisor execute itself anew, with the code that is installed now."""
 
+    def leave(self) -> Job:
+        """Leave all rooms to the other instances of the fleet."""
+
     def job(self, id: int) -> Job | None:
         """Return a job; None when there is none of that number any more."""
 
@@ -62,6 +65,7 @@ def routes(operations: Operations) -> tuple[Route, ...]:
         Route("POST", "/api/rebalance", verbs.rebalance),
         Route("POST", "/api/scale", verbs.scale, takes=Scale),
         Route("POST", "/api/upgrade", verbs.upgrade),
+        Route("POST", "/api/leave", verbs.leave),
         Route("POST", "/api/rooms/([^/]{1,32})/move", verbs.move, takes=Move),
         Route("GET", "/api/jobs", verbs.jobs),
         Route("GET", r"/api/jobs/(\d{1,9})", verbs.job),
@@ -86,6 +90,9 @@ class _Verbs:
 
     async def upgrade(self) -> Answer:
         return _accepted(self._operations.upgrade())
+
+    async def leave(self) -> Answer:
+        return _accepted(self._operations.leave())
 
     async def move(self, room: str, worker: int) -> Answer:
         code = wire.room_code(room)

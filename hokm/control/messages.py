@@ -150,6 +150,12 @@ class Stop(_Message, frozen=True):
     grace_s: float
 
 
+class HandOver(_Message, frozen=True):
+    """Give a room up: store it, make it nobody's, and tell its players to come again."""
+
+    room: str
+
+
 class Leased(_Message, frozen=True):
     """The instance's lease was renewed.
 
@@ -324,6 +330,7 @@ ToWorker: TypeAlias = (
     | Commit
     | Cancel
     | Stop
+    | HandOver
     | Leased
     | Ping
 )

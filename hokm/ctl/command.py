@@ -19,8 +19,8 @@ from hokm.ctl.server import Server, Trouble
 _ADMIN: Final = "http://127.0.0.1:8764"
 _TIMEOUT: Final = 600.0  # seconds
 _EPILOG: Final = """\
-No verb closes a player's connection. drain, replace, rebalance, scale and upgrade take a while:
-hokmctl shows how far they are until they end; they go on without it.
+No verb but leave closes a player's connection. Those that take a while, as drain, go on by
+themselves; hokmctl shows how far they are until they end.
 
 environment:  HOKM_ADMIN_URL, HOKM_ADMIN_TOKEN, HOKM_ADMIN_TOKEN_FILE
 exit codes:   0 done, 1 failed, 2 bad usage, 3 refused by the server, 4 server not reached,
@@ -96,6 +96,7 @@ def _parser() -> ArgumentParser:
     )
     scale.add_argument("workers", metavar="N", type=_count(1), help="how many there shall be")
     verb("upgrade", "restart the supervisor in place, with the installed code; replace follows")
+    verb("leave", "leave all rooms to the other instances, before this one is stopped")
     add(
         "explain",
         "say why there are as many workers as there are, and what the rules see",

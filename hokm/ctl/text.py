@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _WORKERS: Final = ("worker", "pid", "state", "rooms", "connections", "cpu", "memory MiB", "lag ms")
+_FLEET: Final = ("instance", "state", "rooms", "connections", "workers", "address", "version")
 _JOBS: Final = ("job", "what", "state", "done", "of", "seconds", "note")
 _RULES: Final = ("rule", "metric", "value", "threshold", "near", "held s", "of", "state")
 _WORDS: Final = frozenset(
-    ("state", "what", "note", "rule", "metric", "threshold")
+    ("state", "what", "note", "rule", "metric", "threshold", "instance", "address", "version")
 )  # columns that are no numbers
 _BAR: Final = 24  # characters
 
@@ -39,10 +40,27 @@ def status(status: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> str:
         facts.append(("spares", str(status["spares"])))
     if "handoff" in status:
         facts.append(("handoff", _handoff(status["handoff"])))
+    if status["instance"]["lease_s"] is not None:
+        facts.append(("lease", _lease(status["instance"])))
     facts += [("job", job_line(job)) for job in jobs if job["state"] == "running"]
-    head = f"hokm {status['version']} on {status['instance']}, up {_duration(status['uptime_s'])}"
+    name, up = status["instance"]["id"], _duration(status["uptime_s"])
+    head = f"hokm {status['version']} on {name}, up {up}"
     lines = [f"{name:8} {fact}" for name, fact in facts]
+    if status["fleet"]:
+        lines += ["", *_table(_FLEET, [_member(member) for member in status["fleet"]])]
     return "\n".join([head, "", *_table(_WORKERS, workers), "", *lines])
+
+
+def _lease(instance: Mapping[str, Any]) -> str:
+    has = "held" if instance["has_lease"] else "LOST"
+    return (
+        f"{has}, {instance['lease_s']:g} s, renewed {instance['lease_age_s']:.1f} s ago;"
+        f" {instance['state']}; {instance['relays']} connections relayed"
+    )
+
+
+def _member(member: Mapping[str, Any]) -> tuple[object, ...]:
+    return (member["id"], *(member[name] for name in _FLEET[1:]))
 
 
 def explanation(scaling: Mapping[str, Any]) -> str:

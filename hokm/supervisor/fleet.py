@@ -22,6 +22,7 @@ from hokm.fleet.lease import RENEWAL
 from hokm.store.registry import IdTaken, Registry
 from hokm.store.store import StoreAway
 from hokm.supervisor.identity import Identity
+from hokm.supervisor.status import MemberStatus
 from hokm.tasks import run
 
 _log = Logger()
@@ -79,6 +80,7 @@ class Fleet:
         self._on_renewed = on_renewed
         self._on_taken = on_taken
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._me: Member | None = None  # as we told it last
         self._taken_s: float | None = None  # left of the other's lease, when we looked last
         self._next: IDelayedCall | None = None
         self._stopped = False
@@ -156,7 +158,7 @@ class Fleet:
 
     def _describe(self, host: str) -> Member:
         load = self._load()
-        return Member(
+        self._me = Member(
             id=self.identity.id,
             holder=self.identity.holder,
             address=self._advertise(host),
@@ -168,12 +170,30 @@ class Fleet:
             connections=load.connections,
             started=self._started,
         )
+        return self._me
 
     # --- the others -----------------------------------------------------------------------
 
     async def locate(self, room: str) -> Owner | None:
         """Say which instance owns a room; fails with `StoreAway`."""
         return await self._registry.locate(room)
+
+    def all(self) -> tuple[MemberStatus, ...]:
+        """Return all instances whose leases live, by id; this one only while it has its own."""
+        here = (self._me,) if self._me is not None and self.holds else ()
+        return tuple(
+            MemberStatus(
+                id=member.id,
+                address=member.address,
+                version=member.version,
+                state=member.state,
+                workers=member.workers,
+                rooms=member.rooms,
+                connections=member.connections,
+                started=member.started,
+            )
+            for member in sorted((*here, *self.others), key=lambda member: member.id)
+        )
 
     def is_member(self, address: str) -> bool:
         """Say whether a numeric address is that of another instance, whose word counts."""

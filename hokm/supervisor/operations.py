@@ -19,6 +19,7 @@ from hokm.metrics import Metrics
 from hokm.scaling import WorkerReading, cheapest
 from hokm.supervisor.child import START_SECONDS
 from hokm.supervisor.gates import Gates
+from hokm.supervisor.leaving import Leaving
 from hokm.supervisor.lives import Lives
 from hokm.supervisor.placement import NoWorker, RoomCode, WorkerId
 from hokm.supervisor.pool import Pool
@@ -29,6 +30,7 @@ _log = Logger()
 
 AT_ONCE: Final = 4  # rooms on the move; more at once only let players wait for each other
 PATIENCE_SECONDS: Final = 60.0  # without one room that moved, until a drain is given up
+LEAVE_SECONDS: Final = 60.0  # for 19,000 players at the pace of `leaving`; more go faster
 _PAUSE_SECONDS: Final = 0.1  # before another try of rooms that could not move
 
 
@@ -45,11 +47,13 @@ class Operations:
         gates: Gates,
         metrics: Metrics,
         stop_seconds: float,
+        leaving: Leaving | None = None,
     ) -> None:
         """Make the verbs.
 
         Args:
             lives: Knows how the program executes itself in place.
+            leaving: Knows how the fleet is left, where there is one.
             stop_seconds: That a worker without rooms may take to end.
         """
         self._jobs = Jobs(reactor)
@@ -62,6 +66,7 @@ class Operations:
         self._gates = gates
         self._metrics = metrics
         self._stop_seconds = stop_seconds
+        self._leaving = leaving
         self._slots = DeferredSemaphore(AT_ONCE)
 
     # --- verbs ----------------------------------------------------------------------------
@@ -136,6 +141,18 @@ class Operations:
         if not self._lives.can_execute:
             raise Refused("unavailable", "only `twistd -n hokm` can execute itself in place")
         return self._jobs.start("upgrade", "the supervisor", self._lives.upgrade)
+
+    def leave(self) -> Job:
+        """Leave all rooms to the other instances of the fleet, and take no new ones.
+
+        Raises:
+            Refused: There is no fleet, or nobody else in it, or another job is under way.
+        """
+        leaving = self._leaving
+        if leaving is None:
+            raise Refused("unavailable", "there is no fleet: this server has a store of its own")
+        leaving.check()
+        return self._jobs.start("leave", "the fleet", lambda job: leaving.leave(job, LEAVE_SECONDS))
 
     @property
     def busy(self) -> bool:

@@ -7,12 +7,13 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from hokm.store.redis import RedisStore
+from hokm.supervisor.instance import Instance
 from hokm.supervisor.operations import Operations
 from hokm.supervisor.pool import Pool
 from hokm.supervisor.readings import Readings
 from hokm.supervisor.routing import Routing
 from hokm.supervisor.scaler import Scaler
-from hokm.supervisor.status import RoomsStatus, RoomStatus, Status, StoreStatus
+from hokm.supervisor.status import InstanceStatus, RoomsStatus, RoomStatus, Status, StoreStatus
 
 JOBS_SHOWN: Final = 10
 ROOMS_SHOWN: Final = 200
@@ -32,11 +33,13 @@ class Overview:
         operations: Operations,
         store: RedisStore,
         embedded: bool,
+        instance: Instance | None,
     ) -> None:
         """Make a view; the instance's life begins now.
 
         Args:
             embedded: Whether the store is our own.
+            instance: This server in its fleet; None where there is none.
         """
         self._clock = clock
         self._began = clock.seconds()
@@ -47,6 +50,7 @@ class Overview:
         self._operations = operations
         self._store = store
         self._embedded = embedded
+        self._instance = instance
 
     def status(self, unhealthy: tuple[str, ...]) -> Status:
         """Say how the instance and its workers are.
@@ -56,7 +60,8 @@ class Overview:
         """
         workers = tuple(map(self._readings.status, self._pool.active))
         return Status(
-            instance=socket.gethostname(),
+            instance=self._alone() if self._instance is None else self._instance.status(),
+            fleet=() if self._instance is None else self._instance.fleet.all(),
             version=version("hokm"),
             uptime_s=round(self._clock.seconds() - self._began, 1),
             workers=workers,
@@ -75,6 +80,10 @@ class Overview:
             players=sum(worker.players for worker in workers),
             games=sum(worker.games for worker in workers),
         )
+
+    def _alone(self) -> InstanceStatus:
+        host = socket.gethostname()
+        return InstanceStatus(id=host, host=host)
 
     def rooms(self, code: str, worker: int | None) -> RoomsStatus:
         """Say which rooms are where.

@@ -44,7 +44,11 @@ class Relay(Protocol):
 
 
 class Seeker:
-    """Finds, for each connection, the instance of its room."""
+    """Finds, for each connection, the instance of its room.
+
+    Attributes:
+        relayed: How many connections went to other instances.
+    """
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class Seeker:
         self._metrics = metrics
         self._waiting: dict[socket.socket, None] = {}
         self._open = True
+        self.relayed = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -110,8 +115,9 @@ class Seeker:
             case Here():
                 self._take(head, sock, origin)
             case There(member=member):
+                self.relayed += 1
                 self._metrics.relays.inc()
-                peer = origin.address or str(sock.getpeername()[0])
+                peer = origin.address or peer_address(sock)
                 self._relay(sock, origin=peer, to=member.endpoint(), hops=origin.hops + 1)
             case Wait() | Nowhere():
                 self._refuse(sock)
@@ -137,3 +143,11 @@ class Seeker:
     def _refuse(self, sock: socket.socket) -> None:
         self._metrics.connections_refused.labels("no_owner").inc()
         turn_away(sock, 503, "Service Unavailable")
+
+
+def peer_address(sock: socket.socket) -> str:
+    """Return the address of a socket's other end; empty where it is gone."""
+    try:
+        return str(sock.getpeername()[0])
+    except OSError:
+        return ""

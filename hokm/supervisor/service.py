@@ -25,11 +25,11 @@ from hokm.control import messages as m
 from hokm.control.ledger import Ledger
 from hokm.limits import Overloaded
 from hokm.metrics import Metrics
+from hokm.origin import Origin
 from hokm.proxies import Proxies
 from hokm.store.address import Address
 from hokm.store.embedded import EmbeddedServer, StoreDidNotStart
 from hokm.store.redis import RedisStore
-from hokm.store.registry import Registry
 from hokm.store.showcase import StoredShowcase
 from hokm.store.store import StoreAway
 from hokm.store.visits import Visits
@@ -37,11 +37,12 @@ from hokm.supervisor import guests, succession
 from hokm.supervisor.child import Launch
 from hokm.supervisor.connections import Connections
 from hokm.supervisor.consumption import LOOK_S, Consumption, processes
-from hokm.supervisor.fleet import Fleet, Load
 from hokm.supervisor.gates import Gates, reached_at
 from hokm.supervisor.guests import Guests
+from hokm.supervisor.head import Head
 from hokm.supervisor.hook import Hook
 from hokm.supervisor.identity import Identity
+from hokm.supervisor.instance import Instance
 from hokm.supervisor.listener import Listener
 from hokm.supervisor.lives import Lives
 from hokm.supervisor.operations import Operations
@@ -52,7 +53,6 @@ from hokm.supervisor.readings import Readings
 from hokm.supervisor.relief import Relief
 from hokm.supervisor.routing import Routing
 from hokm.supervisor.scaler import Scaler
-from hokm.supervisor.seeker import Seeker
 from hokm.supervisor.status import RoomsStatus, Status, TrendsStatus
 from hokm.supervisor.succession import Heritage
 from hokm.supervisor.systemd import ServiceManager
@@ -109,7 +109,6 @@ class Supervisor(Service):
             identity: Who this server is among those that share its store; None: it has its own.
             worker: Module that is a worker's program.
         """
-        self._port: int = listening.getsockname()[1]
         self.metrics = metrics
         self.on_http: Callable[[socket.socket, str], None] = lambda sock, origin: sock.close()
         self._reactor = reactor
@@ -127,9 +126,6 @@ class Supervisor(Service):
             ttl_seconds=settings.room_ttl_s,
             replicas=settings.replicas,
         )
-        self.fleet = None if identity is None else self._make_fleet(identity)
-        seeker = None if self.fleet is None else self._make_seeker(self.fleet)
-        self.seeker = seeker
         self.tables = Tables(
             store=self.store,
             showcase=StoredShowcase(self.store),
@@ -161,7 +157,7 @@ class Supervisor(Service):
             worker=lambda id: self.pool[id],
             metrics=metrics,
             first_move=chance.getrandbits(MOVE_BITS),
-            seek=None if seeker is None else seeker.seek,
+            seek=None if identity is None else self._seek,
         )
         self.pool = Pool(
             reactor=reactor,
@@ -198,6 +194,7 @@ class Supervisor(Service):
             keep=settings.descriptor_store,
             kept=() if heritage is None else heritage.estate.kept,
         )
+        self.instance = None if identity is None else self._make_instance(identity, listening)
         self.operations = Operations(
             reactor=reactor,
             pool=self.pool,
@@ -206,6 +203,7 @@ class Supervisor(Service):
             gates=self.gates,
             metrics=metrics,
             stop_seconds=settings.stop_seconds,
+            leaving=None if self.instance is None else self.instance.leaving,
         )
         self.readings = Readings(clock=reactor, pool=self.pool, tables=self.tables, metrics=metrics)
         self.guests = Guests(visits=Visits(self.store), metrics=metrics, now=time.time)
@@ -244,65 +242,30 @@ class Supervisor(Service):
             operations=self.operations,
             store=self.store,
             embedded=self._embedded is not None,
+            instance=self.instance,
         )
 
-    def _make_fleet(self, identity: Identity) -> Fleet:
-        settings = self._settings
-        return Fleet(
-            clock=self._reactor,
-            registry=Registry(self.store),
+    def _make_instance(self, identity: Identity, listening: socket.socket) -> Instance:
+        return Instance(
+            reactor=self._reactor,
+            settings=self._settings,
             identity=identity,
-            lease_s=settings.lease_seconds,
-            advertise=self._advertise,
-            load=self._load,
-            on_renewed=self._renewed,
-            on_taken=self._give_up,
-        )
-
-    def _make_seeker(self, fleet: Fleet) -> Seeker:
-        return Seeker(
-            clock=self._reactor,
-            fleet=fleet,
-            take=lambda *request: self.routing.take(*request),
-            relay=lambda sock, **where: self.gates.relay(sock, **where),
+            store=self.store,
+            port=listening.getsockname()[1],
+            pool=self.pool,
+            routing=self.routing,
+            relay=self.gates.relay,
             metrics=self.metrics,
+            give_up=self._give_up,
         )
 
-    def _advertise(self, host: str) -> str:
-        """Say where the other instances reach our public port.
-
-        Args:
-            host: Numeric address by which this host reaches the store; empty: on this machine.
-        """
-        settings = self._settings
-        if settings.advertise is not None:
-            return settings.advertise
-        if settings.listen.interface not in ("", "0.0.0.0", "::"):  # noqa: S104 - compared
-            host = settings.listen.interface
-        host = host or "127.0.0.1"
-        return f"[{host}]:{self._port}" if ":" in host else f"{host}:{self._port}"
-
-    def _load(self) -> Load:
-        return Load(
-            workers=len(self.pool.active),
-            rooms=self.routing.placement.rooms,
-            connections=len(self.routing.connections),
-        )
-
-    def _renewed(self, asked: float, anew: bool) -> None:
-        for worker in self.pool:
-            worker.tell(m.Leased(asked=asked, anew=anew))
+    def _seek(self, head: Head, sock: socket.socket, origin: Origin) -> None:
+        assert self.instance is not None
+        self.instance.seek(head, sock, origin)
 
     def _configuration(self, worker: WorkerId) -> m.Configure:
         configuration = m.Configure(worker=worker, store=self._where, settings=self._told)
-        if self.fleet is None:
-            return configuration
-        return msgspec.structs.replace(
-            configuration,
-            instance=self.fleet.identity.id,
-            lease_s=self.fleet.lease.seconds,
-            leased_at=self.fleet.lease.asked,
-        )
+        return configuration if self.instance is None else self.instance.configure(configuration)
 
     # --- life -----------------------------------------------------------------------------
 
@@ -321,8 +284,8 @@ class Supervisor(Service):
             return
         if not self.running:
             return
-        if self.fleet is not None:
-            self.fleet.start()
+        if self.instance is not None:
+            self.instance.start()
         if self._heritage is not None and not self._heritage.executed:
             await self.lives.bring_back(self._heritage)
         self.lives.keep()
@@ -373,10 +336,11 @@ class Supervisor(Service):
         if self._manager is not None:
             self._manager.stopping()
         if not keeps:
+            if self.instance is not None:
+                await self.instance.leave_at_end()
+                self.instance.turn_all_away()
             self.listener.stop()
             self.routing.turn_all_away()
-            if self.seeker is not None:
-                self.seeker.stop()
         else:
             self.listener.pause()
             rooms = await succession.export_all(self.routing, self.pool.active)
@@ -386,20 +350,12 @@ class Supervisor(Service):
         if keeps:
             await self.lives.hand_over(rooms)
         await self.gates.stop(GATE_SECONDS)
-        if self.fleet is not None:
-            await self._quit(self.fleet, comes_back=keeps)
+        if self.instance is not None:
+            await self.instance.quit(comes_back=keeps)
         self.store.close()
         if self._embedded is not None:
             await self._embedded.stop()
         _log.info("stopped")
-
-    async def _quit(self, fleet: Fleet, comes_back: bool) -> None:
-        """Leave the fleet, or let it keep our rooms for the next life of this program."""
-        if comes_back:
-            fleet.stop()
-            await fleet.renew()
-        else:
-            await fleet.quit()
 
     # --- what the workers tell ------------------------------------------------------------
 
@@ -435,11 +391,21 @@ class Supervisor(Service):
             reasons.append("the store does not answer")
         if not self.pool.ready:
             reasons.append("no worker is ready")
-        if self.fleet is not None and not self.fleet.holds:
-            reasons.append("this instance has no lease")
-        if not self.running:
+        if self.instance is not None:
+            reasons += self.instance.unhealthy()
+        # Who is leaving serves those who are here yet: a balancer might cut them off.
+        if not self.running and not (self.instance and self.instance.leaving.under_way):
             reasons.append("the server is stopping")
         return tuple(reasons)
+
+    def ready(self) -> bool:
+        """Say whether new players should come here."""
+        return not self.unready()
+
+    def unready(self) -> tuple[str, ...]:
+        """Return why new players should go elsewhere; nothing when they may come."""
+        reasons = self.unhealthy()
+        return reasons if reasons or self.instance is None else self.instance.unready()
 
     def metrics_text(self) -> bytes:
         """Return all metrics of all processes."""
@@ -504,3 +470,5 @@ class Supervisor(Service):
             await self.store.commit([])
         self.metrics.store_up.set(self.store.up)
         self.metrics.healthy.set(self.healthy())
+        if self.instance is not None:
+            self.instance.measure()

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from hokm.fleet import State
 from hokm.jobs import JobStatus
 from hokm.scaling import Standing
 
@@ -168,17 +169,54 @@ class HandoffStatus(Struct, frozen=True):
     moving: int = 0
 
 
+class InstanceStatus(Struct, frozen=True):
+    """This server as one of a fleet's.
+
+    Attributes:
+        id: Its name; the host's where there is no fleet.
+        state: `leaving` takes no new rooms.
+        lease_s: Length of its lease; None where there is no fleet.
+        lease_age_s: Seconds since the lease was renewed.
+        has_lease: Whether it may answer; tables pause otherwise.
+        relays: Connections that were relayed to other instances.
+    """
+
+    id: str
+    host: str
+    state: State = "active"
+    lease_s: float | None = None
+    lease_age_s: float | None = None
+    has_lease: bool = True
+    relays: int = 0
+
+
+class MemberStatus(Struct, frozen=True):
+    """An instance as the others see it; see `hokm.fleet.Member`."""
+
+    id: str
+    address: str
+    version: str
+    state: State
+    workers: int
+    rooms: int
+    connections: int
+    started: str
+
+
 class Status(Struct, frozen=True):
     """The whole instance.
 
     Attributes:
+        fleet: The instances that share the store and live, this one included; their figures are
+            those of their last renewal. Empty where there is no fleet.
         unhealthy: Why players cannot be served now; nothing when they can.
         players, games: Sums of the workers'.
         spares: Worker processes that wait, with everything imported, for another one's end.
         jobs: Operators' wishes, the latest last.
     """
 
-    instance: str
+    instance: InstanceStatus
+    fleet: tuple[MemberStatus, ...]
     version: str
     uptime_s: float
     workers: tuple[WorkerStatus, ...]

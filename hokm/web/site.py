@@ -61,6 +61,9 @@ class Tables(Protocol):
     def healthy(self) -> bool:
         """Say whether tables can be made and played at."""
 
+    def ready(self) -> bool:
+        """Say whether new players should come here."""
+
 
 class Refused(Exception):
     """A request that is answered with an error.
@@ -206,9 +209,9 @@ class _Root(Resource):
         if found:
             _allow(request, b"GET", b"HEAD")
             return await self._history(found[1].decode())
-        if path == b"/health":
+        if path in (b"/health", b"/ready"):
             _allow(request, b"GET", b"HEAD")
-            healthy = self._tables.healthy()
+            healthy = self._tables.healthy() if path == b"/health" else self._tables.ready()
             text = b'{"status":"ok"}' if healthy else b'{"status":"unavailable"}'
             return 200 if healthy else 503, "application/json", text
         page = self._pages.get(path.decode("latin-1"))

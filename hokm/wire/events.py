@@ -162,7 +162,7 @@ class Notice(Struct, frozen=True, tag_field="type", tag="notice", omit_defaults=
     It is no part of the log, so it carries no `seq` of its own.
     """
 
-    kind: Literal["paused", "resumed"]
+    kind: Literal["paused", "resumed", "moved"]
     message: str
 
 

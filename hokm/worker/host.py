@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,7 @@ from hokm.metrics import Metrics
 from hokm.room import room as rooms
 from hokm.room.state import Chance, Room
 from hokm.store.showcase import Showcase
-from hokm.store.store import Claimed, Store
+from hokm.store.store import Claimed, Store, StoreAway
 from hokm.worker.committer import Committer
 from hokm.worker.errors import ErrorRate
 from hokm.worker.guests import Guests
@@ -34,6 +35,9 @@ from hokm.worker.workload import Workload
 _log = Logger()
 
 MOVED: Final = Ending(wire.RESUME, "this table has moved; connect again")
+MOVING: Final = text_frame(
+    wire.encode(wire.Notice("moved", "this table goes on on another server"))
+)
 STOPPING: Final = Ending(wire.RESUME, "the server is restarting; connect again")
 _POLL_SECONDS: Final = 0.01  # while the last commits end
 
@@ -314,13 +318,33 @@ class Host:
         _log.info("room {code} is another instance's", code=code)
         self._part(code)
 
-    def _part(self, code: str) -> None:
-        """Let go of a room: its players find it elsewhere."""
+    async def hand_over(self, code: str) -> None:
+        """Give a room up, stored as it stands: whoever is asked for it next may have it."""
+        if code in self._openings:
+            return  # it is asked for again
+        table = self._tables.get(code)
+        if table is not None:
+            table.hold(Hold.MOVE)
+            await table.settle()
+            if self._tables.get(code) is not table:
+                return
+            with suppress(StoreAway):  # then they wait until our lease ends
+                await self._store.release(code, table.epoch)
+        self._part(code, MOVING)
+
+    def _part(self, code: str, notice: bytes | None = None) -> None:
+        """Let go of a room: its players find it elsewhere.
+
+        Args:
+            notice: Frame that its players are sent first.
+        """
         table = self._tables.pop(code, None)
         if table is not None:
             table.end(MOVED)
         players = self._guests.of(code)
         for player in players:
+            if notice is not None and player.placed:
+                player.put(notice)
             self._end(player, MOVED)
         self._on_left(code, [player.number for player in players])
 

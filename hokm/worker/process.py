@@ -93,6 +93,10 @@ class WorkerProcess:
                 self._channel.send(m.Pong(n=n))
             case m.Leased(asked=asked, anew=anew):
                 self._leased(asked, anew)
+            case m.HandOver(room=room):
+                self._doorway.hurry(room)
+                assert self._host is not None
+                run(self._host.hand_over(room), "the giving up of a room", room=room)
             case m.Connection() | m.Adopt(move=0):
                 self._doorway.come(message, descriptors)
             case m.Adopt():

@@ -104,15 +104,21 @@ async def test_status(admin: Admin) -> None:
     assert lines[2].split("  ")[0] == "worker"
     assert lines[3].split() == ["1", "4242", "ready", "12", "48", "23%", "81", "0.4"]
     assert lines[4].split() == ["22", "-", "dead", "0", "0", "0%", "0", "0.0"]
-    assert lines[6:11] == [
+    assert lines[6:12] == [
         "store    up, embedded, unix:/store",
         "rooms    12, 48 connections",
         "workers  2 wanted (cpu above 70 %)",
         "spares   1",
         "handoff  7 moves, pause ms: p50 3.1, p99 12.0, max 20.5; aborted: 2 timeout;"
         " 4 connections adopted, 0 distrusted",
+        "lease    held, 10 s, renewed 1.2 s ago; active; 3 connections relayed",
     ]
-    assert lines[11].startswith("job      job 1, replace: running")
+    assert lines[12].startswith("job      job 1, replace: running")
+    assert [line.split() for line in lines[14:]] == [
+        ["instance", "state", "rooms", "connections", "workers", "address", "version"],
+        ["here", "active", "12", "48", "2", "10.0.0.1:8765", "9.8.7"],
+        ["there", "leaving", "3", "10", "4", "10.0.0.2:8765", "9.8.6"],
+    ]
     raw = json.loads((await admin.run("status", "--json")).stdout)
     assert (raw["version"], raw["spares"]) == ("9.8.7", 1)
 
@@ -184,6 +190,7 @@ async def test_a_bar_in_a_terminal(admin: Admin) -> None:
         (["rebalance"], ("rebalance",)),
         (["scale", "4"], ("scale", 4)),
         (["upgrade"], ("upgrade",)),
+        (["leave"], ("leave",)),
         (["drain", "3"], ("drain", 3)),
     ],
 )

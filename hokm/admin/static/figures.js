@@ -92,7 +92,7 @@ export class Figures {
   #drawn = null;
 
   show(status) {
-    setText(find("instance"), `${status.instance} · ${status.version} · up ${duration(status.uptime_s)}`);
+    setText(find("instance"), `${status.instance.id} · ${status.version} · up ${duration(status.uptime_s)}`);
     this.#alarms.show(alarms(status));
     this.#tiles.show(tiles(status));
     this.#moves.show(moves(status.handoff));

@@ -7,12 +7,14 @@
 
 const SUBPROTOCOL = "hokm.v1";
 const FIRST_WAIT_MS = 300;
+const RESUME_WAIT_MS = 80; // where the server asks for it: the table is elsewhere already
 const LONGEST_WAIT_MS = 5000;
 // After a command. The server answers in milliseconds, or within 6 s where a worker hung (5 s until
 // it is given up, 1 s until another has its tables): to come back earlier would only be seen. It
 // must be well below the 20 s after which a bot plays for whoever is away.
 const SILENCE_MS = 10000;
 const LEFT = 1000;
+const RESUME = 1012;
 const POLICY = 1008;
 const TAKEN_OVER = 4001;
 const ENDINGS = { [LEFT]: "left", [POLICY]: "refused", [TAKEN_OVER]: "taken" };
@@ -169,12 +171,12 @@ export class Connection {
       this.#abort.abort();
       this.on.ended(ENDINGS[code], reason);
     } else if (this.#retry === null) {
-      this.#wait();
+      this.#wait(code === RESUME ? RESUME_WAIT_MS : FIRST_WAIT_MS);
     }
   }
 
-  #wait() {
-    const longest = Math.min(FIRST_WAIT_MS * 2 ** this.#tries, LONGEST_WAIT_MS);
+  #wait(first = FIRST_WAIT_MS) {
+    const longest = Math.min(first * 2 ** this.#tries, LONGEST_WAIT_MS);
     this.#tries += 1;
     this.on.status("reconnecting");
     this.#retry = setTimeout(() => this.#open(), longest * (0.7 + 0.6 * Math.random()));
