@@ -115,6 +115,7 @@ async def test_an_instance_is_powered_off(start_fleet: Callable[..., Fleet]) -> 
     server, there = fullest(fleet, tables)
     other = next(one for one in fleet.instances if one is not server)
     power_off(server)
+    await wait(0.2)  # what it had said is heard by then
     pause = await played_on(tables, fleet.lease + 10)
     print(f"{len(there)} of 9 rooms were on it; all went on after {pause:.2f} s")
     assert name(fleet, server) not in {fleet.owner(table.code)[0] for table in tables}

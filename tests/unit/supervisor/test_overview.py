@@ -35,6 +35,7 @@ def overview(placement: Placement) -> Overview:
         operations=unused,
         store=unused,
         embedded=True,
+        instance=None,
     )
 
 
