@@ -77,10 +77,14 @@ class Registry:
         """End an instance's lease: its rooms are nobody's from now on."""
         await self._store.ask(lambda c: self._quit.call(c, 1, _IDS, LEASES, id, holder))
 
-    async def locate(self, room: str) -> Owner | None:
-        """Say which instance owns a room; None where none does."""
+    async def locate(self, room: str, leaver: str = "") -> Owner | None:
+        """Say which instance owns a room; None where none does.
+
+        Args:
+            leaver: Id of an instance that gives the room up, should it be its own.
+        """
         key = owner_key(room)
-        found = await self._store.ask(lambda c: self._locate.call(c, 1, key, LEASES))
+        found = await self._store.ask(lambda c: self._locate.call(c, 1, key, LEASES, leaver))
         if found is None:
             return None
         id, words, left_ms = found

@@ -175,8 +175,12 @@ class Fleet:
     # --- the others -----------------------------------------------------------------------
 
     async def locate(self, room: str) -> Owner | None:
-        """Say which instance owns a room; fails with `StoreAway`."""
-        return await self._registry.locate(room)
+        """Say which instance owns a room that is not here; fails with `StoreAway`.
+
+        Where this instance leaves, the room is its own no more: it is on no worker.
+        """
+        leaver = self.identity.id if self.state == "leaving" else ""
+        return await self._registry.locate(room, leaver)
 
     def all(self) -> tuple[MemberStatus, ...]:
         """Return all instances whose leases live, by id; this one only while it has its own."""

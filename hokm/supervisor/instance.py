@@ -14,11 +14,9 @@ import msgspec
 from hokm.config import Settings
 from hokm.control import messages as m
 from hokm.metrics import Metrics
-from hokm.origin import Origin
 from hokm.store.redis import RedisStore
 from hokm.store.registry import Registry
 from hokm.supervisor.fleet import Fleet, Load
-from hokm.supervisor.head import Head
 from hokm.supervisor.identity import Identity
 from hokm.supervisor.leaving import Leaving
 from hokm.supervisor.pool import Pool
@@ -71,7 +69,7 @@ class Instance:
             on_taken=give_up,
         )
         self.leaving = Leaving(reactor=reactor, fleet=self.fleet, routing=routing, pool=pool)
-        self._seeker = Seeker(
+        routing.seeker = self._seeker = Seeker(
             clock=reactor, fleet=self.fleet, take=routing.take, relay=relay, metrics=metrics
         )
 
@@ -115,14 +113,6 @@ class Instance:
     def _renewed(self, asked: float, anew: bool) -> None:
         for worker in self._pool:
             worker.tell(m.Leased(asked=asked, anew=anew))
-
-    def seek(self, head: Head, sock: socket.socket, origin: Origin) -> None:
-        """Take a connection whose room is not here; the socket is ours."""
-        self._seeker.seek(head, sock, origin)
-
-    def seeking(self) -> list[socket.socket]:
-        """Return the connections that wait for an answer, unread."""
-        return self._seeker.waiting()
 
     def turn_all_away(self) -> None:
         """Let nobody wait any more: the program ends."""

@@ -11,7 +11,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from twisted.logger import Logger
 
@@ -33,6 +33,16 @@ PARK_SECONDS: Final = 5.0  # how long a player waits for a worker before he is t
 MAX_PARKED: Final = 2000
 
 
+class Seeker(Protocol):
+    """Who finds a connection the instance of its room; see `hokm.supervisor.seeker`."""
+
+    def seek(self, head: Head, sock: socket.socket, origin: Origin) -> None:
+        """Take a connection, to be handed to `Routing.take` if its room is here."""
+
+    def waiting(self) -> list[tuple[socket.socket, Origin]]:
+        """Return the connections that wait for an answer, unread."""
+
+
 class Routing:
     """Routes of this instance.
 
@@ -42,6 +52,7 @@ class Routing:
         moves: Rooms on the move.
         recovery: Rooms whose worker died.
         tally: What was counted of both.
+        seeker: Where there is a fleet, takes each connection whose room is not here.
         open: Whether rooms of a worker that ends are to go on elsewhere.
     """
 
@@ -53,14 +64,11 @@ class Routing:
         worker: Callable[[WorkerId], Worker],
         metrics: Metrics,
         first_move: int = 1,
-        seek: Callable[[Head, socket.socket, Origin], None] | None = None,
     ) -> None:
         """Make empty routes.
 
         Args:
             worker: Finds a worker by its number.
-            seek: Where there is a fleet, is given each connection whose room is not here, to hand
-                it to `take` if that is to change.
             first_move: See `Moves`.
         """
         self.placement = Placement()
@@ -84,9 +92,9 @@ class Routing:
             now=time.monotonic,  # the same clock in all processes of a host
         )
         self.open = True
+        self.seeker: Seeker | None = None
         self._clock = reactor
         self._worker = worker
-        self._seek = seek
         self._metrics = metrics
         self._parked: deque[tuple[float, Held]] = deque()  # since when
 
@@ -96,10 +104,14 @@ class Routing:
         """Take a new connection; the socket, whose request nobody has read, is ours."""
         if head.room_code is None:
             turn_away(sock, 404, "Not Found")
-        elif self._seek is None or self._is_here(RoomCode(head.room_code)):
+        elif self.seeker is None or self._is_here(RoomCode(head.room_code)):
             self.take(head, sock, origin)
         else:
-            self._seek(head, sock, origin)
+            self.seeker.seek(head, sock, origin)
+
+    def unread(self) -> list[tuple[socket.socket, Origin]]:
+        """Return the connections of which it is not known yet where they go."""
+        return [] if self.seeker is None else self.seeker.waiting()
 
     def _is_here(self, room: RoomCode) -> bool:
         return self.placement.where(room) is not None or room in self.moves

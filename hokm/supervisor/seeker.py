@@ -69,7 +69,7 @@ class Seeker:
         self._take = take
         self._relay = relay
         self._metrics = metrics
-        self._waiting: dict[socket.socket, None] = {}
+        self._waiting: dict[socket.socket, Origin] = {}
         self._open = True
         self.relayed = 0
 
@@ -81,22 +81,22 @@ class Seeker:
         """Seconds that a connection waits at most."""
         return self._fleet.lease.seconds + PATIENCE_SECONDS
 
-    def waiting(self) -> list[socket.socket]:
+    def waiting(self) -> list[tuple[socket.socket, Origin]]:
         """Return the connections that wait, unread."""
-        return list(self._waiting)
+        return list(self._waiting.items())
 
     def seek(self, head: Head, sock: socket.socket, origin: Origin) -> None:
         """Take a connection whose room is not here; the socket is ours."""
         if len(self._waiting) >= MAX_WAITING or not self._open:
             self._refuse(sock)
             return
-        self._waiting[sock] = None
+        self._waiting[sock] = origin
         run(self._seek(head, sock, origin), "the search for a room", room=head.room_code)
 
     def stop(self) -> None:
         """Let nobody wait any more."""
         self._open = False
-        for sock in self.waiting():
+        for sock in self._waiting:
             self._refuse(sock)
         self._waiting.clear()
 

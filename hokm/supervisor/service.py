@@ -25,7 +25,6 @@ from hokm.control import messages as m
 from hokm.control.ledger import Ledger
 from hokm.limits import Overloaded
 from hokm.metrics import Metrics
-from hokm.origin import Origin
 from hokm.proxies import Proxies
 from hokm.store.address import Address
 from hokm.store.embedded import EmbeddedServer, StoreDidNotStart
@@ -39,7 +38,6 @@ from hokm.supervisor.connections import Connections
 from hokm.supervisor.consumption import LOOK_S, Consumption, processes
 from hokm.supervisor.gates import Gates, reached_at
 from hokm.supervisor.guests import Guests
-from hokm.supervisor.head import Head
 from hokm.supervisor.hook import Hook
 from hokm.supervisor.identity import Identity
 from hokm.supervisor.instance import Instance
@@ -133,13 +131,14 @@ class Supervisor(Service):
             metrics=metrics,
         )
         secret = (heritage and heritage.estate.gate_secret) or token_bytes(GATE_SECRET_BYTES)
+        self._proxies = Proxies(settings.worker.trusted_proxies)
         self.listener = Listener(
             reactor=reactor,
             sock=listening,
             on_websocket=lambda *request: self.routing.come(*request),
             on_http=lambda head, sock, origin: self.on_http(sock, origin.address),
             on_refused=lambda why: metrics.connections_refused.labels(why).inc(),
-            is_proxy=Proxies(settings.worker.trusted_proxies).trusts,
+            is_proxy=self._is_trusted,
             secret=secret,
         )
         # A worker needs no secret but the store's password, which its address holds.
@@ -157,7 +156,6 @@ class Supervisor(Service):
             worker=lambda id: self.pool[id],
             metrics=metrics,
             first_move=chance.getrandbits(MOVE_BITS),
-            seek=None if identity is None else self._seek,
         )
         self.pool = Pool(
             reactor=reactor,
@@ -259,9 +257,11 @@ class Supervisor(Service):
             give_up=self._give_up,
         )
 
-    def _seek(self, head: Head, sock: socket.socket, origin: Origin) -> None:
-        assert self.instance is not None
-        self.instance.seek(head, sock, origin)
+    def _is_trusted(self, address: str) -> bool:
+        """Say whether an address is a proxy's, or another instance's."""
+        if self._proxies.trusts(address):
+            return True
+        return self.instance is not None and self.instance.fleet.is_member(address)
 
     def _configuration(self, worker: WorkerId) -> m.Configure:
         configuration = m.Configure(worker=worker, store=self._where, settings=self._told)

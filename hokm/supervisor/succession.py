@@ -53,6 +53,7 @@ def living(routing: Routing, pool: Pool, listener: Listener, **rest: Any) -> e.E
     Args:
         rest: Fields of the estate: the store's, the metrics', the service manager's, the gates'.
     """
+    unread = [*listener.waiting(), *routing.unread()]
     workers = tuple(
         e.KeptWorker(id=worker.id, pid=worker.pid, channel=worker.channel_fd, active=worker.active)
         for worker in pool
@@ -69,10 +70,8 @@ def living(routing: Routing, pool: Pool, listener: Listener, **rest: Any) -> e.E
         workers=workers,
         connections=tuple(held.kept() for held in routing.connections.all()),
         pins=pins,
-        pending=tuple((cookie(sock), sock.fileno()) for sock, _ in listener.waiting()),
-        origins=tuple(
-            (cookie(sock), origin) for sock, origin in listener.waiting() if origin is not None
-        ),
+        pending=tuple((cookie(sock), sock.fileno()) for sock, _ in unread),
+        origins=tuple((cookie(sock), origin) for sock, origin in unread if origin is not None),
         target=pool.target,
         **rest,
     )
