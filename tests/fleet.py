@@ -70,6 +70,8 @@ class Balancer:
         self.port: int = self._listening.getHost().port
         self.url = f"http://127.0.0.1:{self.port}"
         self._ends: list[End] = []
+        self._waiting: list[End] = []
+        self._held = False
 
     def _make(self) -> End:
         balancer = self
@@ -78,7 +80,10 @@ class Balancer:
             def connectionMade(self) -> None:
                 transport: Any = self.transport
                 transport.pauseProducing()
-                Deferred.fromCoroutine(balancer._connect(self))
+                if balancer._held:
+                    balancer._waiting.append(self)
+                else:
+                    Deferred.fromCoroutine(balancer._connect(self))
 
         return Near()
 
@@ -97,6 +102,22 @@ class Balancer:
         transport = near.transport
         transport.abortConnection()
 
+    def hold(self, held: bool) -> None:
+        """Let nothing through, and nobody notice: as a network that drops all packets."""
+        self._held = held
+        for end in self._ends:
+            transport: Any = end.transport
+            if end.other is None or transport is None or transport.disconnected:
+                continue
+            if held:
+                transport.pauseProducing()
+            else:
+                transport.resumeProducing()
+        if not held:
+            waiting, self._waiting = self._waiting, []
+            for near in waiting:
+                Deferred.fromCoroutine(self._connect(near))
+
     def cut(self) -> None:
         """End all connections, as a failing network does, and take no more."""
         self._listening.stopListening()
@@ -104,6 +125,12 @@ class Balancer:
             transport: Any = end.transport
             if transport is not None:
                 transport.abortConnection()
+
+
+def stop_all(server: Server, signal_: int) -> None:
+    """Send a signal to all processes of an instance."""
+    for process in family(server):
+        process.send_signal(signal_)
 
 
 class Fleet:
@@ -196,8 +223,7 @@ def family(server: Server) -> list[psutil.Process]:
 def power_off(server: Server) -> None:
     """Kill all processes of an instance at once."""
     processes = family(server)
-    for process in processes:
-        process.send_signal(signal.SIGSTOP)
+    stop_all(server, signal.SIGSTOP)
     for process in processes:
         process.kill()
     assert server.process is not None

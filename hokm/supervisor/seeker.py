@@ -39,7 +39,7 @@ class Relay(Protocol):
         Args:
             origin: The player's address.
             to: Host and port of the other instance.
-            hops: How often it was relayed, this time included.
+            hops: How many instances have relayed it to here.
         """
 
 
@@ -118,7 +118,7 @@ class Seeker:
                 self.relayed += 1
                 self._metrics.relays.inc()
                 peer = origin.address or peer_address(sock)
-                self._relay(sock, origin=peer, to=member.endpoint(), hops=origin.hops + 1)
+                self._relay(sock, origin=peer, to=member.endpoint(), hops=origin.hops)
             case Wait() | Nowhere():
                 self._refuse(sock)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,13 +12,18 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet import threads
 from twisted.internet.defer import Deferred, gatherResults
 
+from hokm import wire
 from hokm.client import Client
 from hokm.tasks import run
 from tests.conftest import Server
-from tests.fleet import Balancer, Fleet, power_off, wait
+from tests.fleet import Balancer, Fleet, power_off, stop_all, wait
 from tests.integration.test_matches import FAST, Table, check, check_so_far
+
+ROOMS = int(os.environ.get("HOKM_FLEET_ROOMS", "9"))
+PACE = float(os.environ.get("HOKM_FLEET_PACE", "0.004"))  # seconds of thought for each play
 
 
 class Absence:
@@ -84,8 +92,10 @@ async def played_on(tables: list[Table], seconds: float) -> float:
 
 async def sit_down(fleet: Fleet, balancer: Balancer, count: int) -> list[Table]:
     """Have tables play on and on."""
-    tables = [Table(balancer.url, seed, think_seconds=0.004) for seed in range(count)]
-    await gatherResults([Deferred.fromCoroutine(table.sit_down()) for table in tables])
+    tables = [Table(balancer.url, seed, think_seconds=PACE) for seed in range(count)]
+    for first in range(0, count, 10):
+        few = tables[first : first + 10]
+        await gatherResults([Deferred.fromCoroutine(table.sit_down()) for table in few])
     for table in tables:
         run(table.play_on(), "a table that plays on")
     await played_on(tables, 10)
@@ -111,13 +121,13 @@ async def test_an_instance_is_powered_off(start_fleet: Callable[..., Fleet]) -> 
     """Its players go on elsewhere once its lease is over, and no acknowledged play is lost."""
     fleet = start_fleet(3)
     balancer = Balancer([server.port for server in fleet.instances])
-    tables = await sit_down(fleet, balancer, 9)
+    tables = await sit_down(fleet, balancer, ROOMS)
     server, there = fullest(fleet, tables)
     other = next(one for one in fleet.instances if one is not server)
     power_off(server)
     await wait(0.2)  # what it had said is heard by then
     pause = await played_on(tables, fleet.lease + 10)
-    print(f"{len(there)} of 9 rooms were on it; all went on after {pause:.2f} s")
+    print(f"{len(there)} of {ROOMS} rooms were on it; all went on after {pause:.2f} s")
     assert name(fleet, server) not in {fleet.owner(table.code)[0] for table in tables}
     for table in tables:
         await table.pause()
@@ -132,7 +142,7 @@ async def test_an_instance_leaves(start_fleet: Callable[..., Fleet]) -> None:
     """Its players are back at the table within a second, those who come there still, too."""
     fleet = start_fleet(3)
     balancer = Balancer([server.port for server in fleet.instances])
-    tables = await sit_down(fleet, balancer, 9)
+    tables = await sit_down(fleet, balancer, ROOMS)
     server, there = fullest(fleet, tables)
     other = next(one for one in fleet.instances if one is not server)
     absences = [Absence(client) for table in tables for client in table.clients]
@@ -149,7 +159,7 @@ async def test_an_instance_leaves(start_fleet: Callable[..., Fleet]) -> None:
         assert time.monotonic() < until
         await wait(0.1)
     longest = max(absence.longest for absence in absences)
-    print(f"{len(there)} of 9 rooms left; nobody was away for more than {longest:.2f} s")
+    print(f"{len(there)} of {ROOMS} rooms left; nobody was away for more than {longest:.2f} s")
     assert longest < 1.0
     moved = [w for table in there for w in table.witnesses if "moved" in w.notices]
     assert len(moved) == 4 * len(there)
@@ -162,3 +172,110 @@ async def test_an_instance_leaves(start_fleet: Callable[..., Fleet]) -> None:
         check_so_far(other, table)
         table.end()
     balancer.cut()
+
+
+class Ear:
+    """Hears what one client is told, and when."""
+
+    def __init__(self, client: Client) -> None:
+        self.heard: list[tuple[float, wire.Message]] = []
+        self._pass_on = client._on_event
+        client._on_event = self._hear
+
+    def _hear(self, message: wire.Message) -> None:
+        self.heard.append((time.monotonic(), message))
+        if self._pass_on is not None:
+            self._pass_on(message)
+
+    def since(self, when: float) -> list[tuple[float, str]]:
+        """Return the kinds of what was heard since then, notices left out, and how long after."""
+        return [
+            (at - when, type(message).__name__)
+            for at, message in self.heard
+            if at > when and not isinstance(message, wire.Notice)
+        ]
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_an_instance_loses_the_store(start_fleet: Callable[..., Fleet]) -> None:
+    """It stops answering before its lease ends; who leaves it plays on elsewhere; it heals."""
+    fleet = start_fleet(1, lease=3.0)
+    link = Balancer([fleet.store_port])
+    lonely = await threads.deferToThread(fleet.add, 1, redis=link.port, **FAST)
+    first, balancer = Balancer([lonely.port]), Balancer([fleet.instances[0].port])
+    tables = await sit_down(fleet, first, 4)
+    assert {fleet.owner(table.code)[0] for table in tables} == {"i1"}
+    ears = [Ear(client) for table in tables for client in table.clients]
+    link.hold(True)
+    cut = time.monotonic()
+    while fleet.ask("EXISTS", "service:hokm:instances:i1") != b":0":
+        assert time.monotonic() < cut + 10
+        for table in tables:
+            run(ignore(table.clients[0].sync()), "a sync")
+        await wait(0.1)
+    ended = time.monotonic()
+    await wait(0.5)
+    last = max((at for ear in ears for at, _ in ear.since(cut)), default=0.0)
+    print(f"it answered for {last:.2f} s, and its lease ran for {ended - cut:.2f} s")
+    assert last < ended - cut
+    assert all(not ear.since(ended) for ear in ears)
+    assert all(w.notices[-1] == "paused" for table in tables for w in table.witnesses)
+    # Two tables' players find the other instance; the other two stay.
+    for client in [client for table in tables[:2] for client in table.clients]:
+        client._port = balancer.port
+        client._url = client._url.replace(str(first.port), str(balancer.port))
+        client.drop()
+    await played_on(tables[:2], 10)
+    assert [fleet.owner(table.code) for table in tables] == [("i0", 2)] * 2 + [("i1", 1)] * 2
+    link.hold(False)
+    await played_on(tables, 10)
+    assert [fleet.owner(table.code) for table in tables] == [("i0", 2)] * 2 + [("i1", 1)] * 2
+    for table in tables:
+        await table.pause()
+        check_so_far(fleet.instances[0], table)
+        table.end()
+    for one in (link, first, balancer):
+        one.cut()
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_an_instance_stands_still(start_fleet: Callable[..., Fleet]) -> None:
+    """When it wakes others have its rooms: it says not a word of them."""
+    fleet = start_fleet(2, lease=2.0)
+    sleeper, other = fleet.instances
+    first, balancer = Balancer([sleeper.port]), Balancer([other.port])
+    tables = await sit_down(fleet, first, 2)
+    stop_all(sleeper, signal.SIGSTOP)
+    stayed = [table.clients[0] for table in tables]
+    ears = [Ear(client) for client in stayed]
+    for table in tables:
+        run(ignore(table.clients[0].sync()), "a sync")
+        for client in table.clients[1:]:
+            client._port = balancer.port
+            client._url = client._url.replace(str(first.port), str(balancer.port))
+            client.drop()
+    until = time.monotonic() + 15
+    while {fleet.owner(table.code) for table in tables} != {("i1", 2)}:
+        assert time.monotonic() < until, [table.plight() for table in tables]
+        await wait(0.1)
+    resumes = [client.resumes for client in stayed]
+    woke = time.monotonic()
+    stop_all(sleeper, signal.SIGCONT)
+    await played_on(tables, 15)
+    assert [client.resumes for client in stayed] == [before + 1 for before in resumes]
+    assert all(ear.since(woke)[0][1] == "Welcome" for ear in ears)
+    assert {fleet.owner(table.code) for table in tables} == {("i1", 2)}
+    for table in tables:
+        await table.pause()
+        check_so_far(other, table)
+        table.end()
+    first.cut()
+    balancer.cut()
+
+
+async def ignore(answer: Deferred[None]) -> None:
+    """Await what may fail."""
+    with contextlib.suppress(Exception):
+        await answer
