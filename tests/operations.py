@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -12,11 +11,14 @@ from hokm.jobs import Failed, Job, Jobs, JobStatus, Refused
 from hokm.scaling import Standing
 from hokm.supervisor.status import (
     DecisionStatus,
+    HandoffStatus,
     InstanceStatus,
     MemberStatus,
+    Pauses,
     RoomsStatus,
     RoomStatus,
     ScalingStatus,
+    Status,
     StoreStatus,
     Trend,
     TrendsStatus,
@@ -58,33 +60,8 @@ SCALING = ScalingStatus(
         DecisionStatus("2026-01-02T03:04:05+00:00", 1, 2, False, False, ("hot: cpu 84 %",)),
         DecisionStatus("2026-01-02T03:05:05+00:00", 2, 2, True, False, ("overloaded",)),
     ),
+    measured={"game_creation_rate": 4.25, "queue_length": 0.0, "host_cpu": None},
 )
-
-
-class Handoff(Struct):
-    """What `/api/status` says about moves."""
-
-    moves: int
-    aborts: dict[str, int]
-    pause_ms: dict[str, float]
-    adopted: int
-    distrusted: int
-
-
-class Status(Struct):
-    """All that `/api/status` may say."""
-
-    instance: InstanceStatus
-    fleet: tuple[MemberStatus, ...]
-    version: str
-    uptime_s: float
-    workers: tuple[WorkerStatus, ...]
-    rooms: int
-    connections: int
-    scaling: ScalingStatus
-    store: StoreStatus
-    spares: int
-    handoff: Handoff
 
 
 class FakeInstance:
@@ -178,7 +155,18 @@ class FakeInstance:
             scaling=SCALING,
             store=StoreStatus(up=True, kind="embedded", address="unix:/store"),
             spares=1,
-            handoff=Handoff(7, {"timeout": 2}, {"p50": 3.1, "p99": 12.0, "max": 20.5}, 4, 0),
+            handoff=HandoffStatus(
+                moves=7,
+                aborts={"timeout": 2},
+                pause_ms=Pauses(3.1, 12.0, 20.5),
+                recovered=1,
+                adopted=4,
+                recovery_ms=Pauses(80.0, 80.0, 80.0),
+                distrusted=0,
+            ),
+            jobs=tuple(self.jobs()),
+            players=44,
+            games=11,
         )
 
     def trends(self) -> TrendsStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from hokm.ctl import text
+from hokm.ctl import live, text
 from hokm.ctl.progress import Progress, Watch
 from hokm.ctl.server import Server, Trouble
 
@@ -102,6 +103,7 @@ def _parser() -> ArgumentParser:
         "say why there are as many workers as there are, and what the rules see",
         _explain,
     )
+    add("top", "show all of it, live; q ends it (into a pipe: once)", _top)
     add("jobs", "show what is under way and what was done", _jobs)
     return parser
 
@@ -174,6 +176,15 @@ def _status(server: Server, given: Namespace) -> int:
 def _explain(server: Server, given: Namespace) -> int:
     scaling = server.get("/api/status")["scaling"]
     _write(given, scaling, lambda: text.explanation(scaling))
+    return 0
+
+
+def _top(server: Server, given: Namespace) -> int:
+    if given.json:
+        _write(given, server.get("/api/status"), str)
+    else:
+        with contextlib.suppress(KeyboardInterrupt):
+            live.watch(server)
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-_WORKERS: Final = ("worker", "pid", "state", "rooms", "connections", "cpu", "memory MiB", "lag ms")
+WORKERS: Final = ("worker", "pid", "state", "rooms", "connections", "cpu", "memory MiB", "lag ms")
 _FLEET: Final = ("instance", "state", "rooms", "connections", "workers", "address", "version")
 _JOBS: Final = ("job", "what", "state", "done", "of", "seconds", "note")
 _RULES: Final = ("rule", "metric", "value", "threshold", "near", "held s", "of", "state")
@@ -17,19 +17,7 @@ _BAR: Final = 24  # characters
 
 def status(status: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> str:
     """Write an instance's status, and which jobs are under way."""
-    workers = [
-        (
-            worker["id"],
-            worker["pid"] or "-",
-            worker["state"],
-            worker["rooms"],
-            worker["connections"],
-            f"{worker['cpu']:.0%}",
-            round(worker["memory"] / 2**20),
-            worker["loop_lag_ms"],
-        )
-        for worker in status["workers"]
-    ]
+    workers = [worker(one) for one in status["workers"]]
     store, scaling = status["store"], status["scaling"]
     facts = [
         ("store", f"{'up' if store['up'] else 'AWAY'}, {store['kind']}, {store['address']}"),
@@ -39,16 +27,30 @@ def status(status: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> str:
     if "spares" in status:
         facts.append(("spares", str(status["spares"])))
     if "handoff" in status:
-        facts.append(("handoff", _handoff(status["handoff"])))
+        facts.append(("handoff", handoff(status["handoff"])))
     if status["instance"]["lease_s"] is not None:
         facts.append(("lease", _lease(status["instance"])))
     facts += [("job", job_line(job)) for job in jobs if job["state"] == "running"]
-    name, up = status["instance"]["id"], _duration(status["uptime_s"])
+    name, up = status["instance"]["id"], duration(status["uptime_s"])
     head = f"hokm {status['version']} on {name}, up {up}"
     lines = [f"{name:8} {fact}" for name, fact in facts]
     if status["fleet"]:
-        lines += ["", *_table(_FLEET, [_member(member) for member in status["fleet"]])]
-    return "\n".join([head, "", *_table(_WORKERS, workers), "", *lines])
+        lines += ["", *table(_FLEET, [_member(member) for member in status["fleet"]])]
+    return "\n".join([head, "", *table(WORKERS, workers), "", *lines])
+
+
+def worker(worker: Mapping[str, Any]) -> tuple[object, ...]:
+    """Write a worker; the columns are those of `WORKERS`."""
+    return (
+        worker["id"],
+        worker["pid"] or "-",
+        worker["state"],
+        worker["rooms"],
+        worker["connections"],
+        f"{worker['cpu']:.0%}",
+        round(worker["memory"] / 2**20),
+        worker["loop_lag_ms"],
+    )
 
 
 def _lease(instance: Mapping[str, Any]) -> str:
@@ -73,7 +75,14 @@ def explanation(scaling: Mapping[str, Any]) -> str:
         lines.append("overloaded: new tables are refused")
     if scaling["more_instances"]:
         lines.append("another instance is wanted")
-    rules = [
+    lines += ["", *rules(scaling["rules"]), "", "what has changed, the latest last:"]
+    lines += [f"  {decision(one)}" for one in scaling["decisions"]] or ["  nothing yet"]
+    return "\n".join(lines)
+
+
+def rules(rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Write how each rule stands: a head, and a line each."""
+    rows = [
         (
             rule["rule"],
             rule["metric"],
@@ -84,17 +93,16 @@ def explanation(scaling: Mapping[str, Any]) -> str:
             f"{rule['duration_s']:g}",
             rule["state"] + (f" {rule['cooling_s']:.0f} s" if rule["state"] == "cooling" else ""),
         )
-        for rule in scaling["rules"]
+        for rule in rules
     ]
-    lines += ["", *_table(_RULES, rules), "", "what has changed, the latest last:"]
-    lines += [_decision(decision) for decision in scaling["decisions"]] or ["  nothing yet"]
-    return "\n".join(lines)
+    return table(_RULES, rows)
 
 
-def _decision(decision: Mapping[str, Any]) -> str:
+def decision(decision: Mapping[str, Any]) -> str:
+    """Write one decision in a line."""
     before, target = decision["before"], decision["target"]
     change = f"{before} to {target} workers" if before != target else f"{target} workers"
-    return f"  {decision['at']}  {change}: {'; '.join(decision['reasons'])}"
+    return f"{decision['at']}  {change}: {'; '.join(decision['reasons'])}"
 
 
 def jobs(jobs: Sequence[Mapping[str, Any]]) -> str:
@@ -113,7 +121,7 @@ def jobs(jobs: Sequence[Mapping[str, Any]]) -> str:
         )
         for job in jobs
     ]
-    return "\n".join(_table(_JOBS, rows))
+    return "\n".join(table(_JOBS, rows))
 
 
 def job_line(job: Mapping[str, Any]) -> str:
@@ -140,7 +148,8 @@ def _what(job: Mapping[str, Any]) -> str:
     return f"{job['verb']} {job['subject']}".rstrip()
 
 
-def _handoff(figures: Mapping[str, Any]) -> str:
+def handoff(figures: Mapping[str, Any]) -> str:
+    """Write what became of moves and crashes."""
     pause = ", ".join(f"{name} {value}" for name, value in figures["pause_ms"].items())
     aborts = ", ".join(f"{count} {reason}" for reason, count in figures["aborts"].items())
     return (
@@ -153,13 +162,14 @@ def _because(reasons: Sequence[str]) -> str:
     return f" ({'; '.join(reasons)})" if reasons else ""
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Write how long something runs."""
     days, rest = divmod(int(seconds), 86400)
     clock = f"{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
     return f"{days} d {clock}" if days else clock
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     """Lay out columns: numbers to the right, words to the left."""
     texts = [head, *([str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]

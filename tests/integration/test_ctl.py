@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import termios
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ import pytest_twisted  # type: ignore[import-untyped]
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from hokm.admin.site import make_site
@@ -421,3 +426,115 @@ def test_it_starts_at_once() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS
     )
     assert done.stdout == "set()\n"
+
+
+class Terminal:
+    """A terminal in which hokmctl runs."""
+
+    def __init__(self, admin: Admin, columns: int, lines: int, **environ: str) -> None:
+        self._ours, theirs = os.openpty()
+        os.set_blocking(self._ours, False)
+        self._modes = termios.tcgetattr(theirs)
+        self._theirs = theirs
+        self.shown = ""
+        self.resize(columns, lines)
+        names = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        self.process = subprocess.Popen(
+            # In a session of its own: who has no terminal of its own hears nothing of its size.
+            ["setsid", "--ctty", sys.executable, "-m", "hokm.ctl", "top", "--admin", admin.url],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=names | {"TERM": "xterm", "PYTHONUTF8": "1"} | environ,
+        )
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Change its size."""
+        termios.tcsetwinsize(self._theirs, (lines, columns))
+
+    def press(self, key: str) -> None:
+        """Press a key."""
+        os.write(self._ours, key.encode())
+
+    async def until(self, text: str) -> str:
+        """Wait until *text* is shown; returns all that was shown since the last time."""
+        end = reactor.seconds() + SECONDS
+        while text not in self.shown:
+            assert reactor.seconds() < end, self.shown
+            with contextlib.suppress(BlockingIOError):
+                self.shown += os.read(self._ours, 65536).decode(errors="replace")
+            await deferLater(reactor, 0.02)
+        shown, self.shown = self.shown, ""
+        return shown
+
+    async def end(self) -> int:
+        """Wait until hokmctl ends; returns its exit code."""
+        code: int = await deferToThread(self.process.wait, SECONDS)
+        assert termios.tcgetattr(self._theirs) == self._modes
+        return code
+
+    def close(self) -> None:
+        """End what is left of it."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+
+GIVEN_BACK = "\x1b[?25h\x1b[?1049l"
+
+
+@pytest_twisted.ensureDeferred
+async def test_top_in_a_terminal(admin: Admin) -> None:
+    """It goes on by itself, follows the window's size, bridges an absence, and ends by a key."""
+    terminal = Terminal(admin, 100, 40)
+    try:
+        first = await terminal.until("1 to 2 workers: hot")
+        assert first.startswith("\x1b[?1049h")
+        assert "hokm 9.8.7 on here" in first and "\x1b[1m" in first
+        admin.instance.replace()
+        await terminal.until("] replace: 0 of 3")
+        terminal.resize(30, 6)
+        small = await terminal.until("the window is too low"[:12])
+        frame = small.rpartition("\x1b[H")[2]
+        assert frame.count("\r\n") == 5
+        terminal.resize(100, 40)
+        await admin.close()
+        await terminal.until("reconnecting for")
+        admin.open()
+        await terminal.until("on here, up 1:06:40\x1b[0m\x1b[K\r\n\x1b[K")  # nothing below it
+        terminal.press("x")
+        terminal.press("q")
+        await terminal.until(GIVEN_BACK)
+        assert await terminal.end() == 0
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize(("signal", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+@pytest_twisted.ensureDeferred
+async def test_top_is_ended(admin: Admin, signal: signal.Signals, code: int) -> None:
+    """However it ends, the terminal is as it was; without colours where they are not wanted."""
+    terminal = Terminal(admin, 80, 24, NO_COLOR="1")
+    try:
+        assert "m" not in re.findall(r"\x1b\[[0-9;?]*([A-Za-z])", await terminal.until("store"))
+        terminal.process.send_signal(signal)
+        await terminal.until(GIVEN_BACK)
+        assert await terminal.end() == code
+    finally:
+        terminal.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_top_into_a_pipe(admin: Admin) -> None:
+    """It writes once; or the server's JSON."""
+    done = await admin.run("top", PYTHONUTF8="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("hokm 9.8.7 on here")
+    assert "\x1b" not in done.stdout and "▂" in done.stdout
+    simple = await admin.run("top", PYTHONIOENCODING="ascii")
+    assert simple.stdout.isascii() and simple.stdout.startswith("hokm 9.8.7 on here")
+    assert json.loads((await admin.run("top", "--json")).stdout)["players"] == 44
+    await admin.close()
+    away = await admin.run("top")
+    assert (away.returncode, away.stdout) == (4, "")
