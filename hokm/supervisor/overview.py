@@ -93,15 +93,15 @@ class Overview:
             worker: Where they are; None: anywhere.
         """
         placement, moves = self._routing.placement, self._routing.moves
-        found = [
-            (owner.id, room)
+        found = sorted(
+            (room, owner.id)
             for owner in self._pool.active
             if worker in (None, owner.id)
             for room in placement.rooms_of(owner.id)
             if code.upper() in room
-        ]
+        )
         rooms = tuple(
             RoomStatus(room, id, len(self._routing.connections.of_room(room)), room in moves)
-            for id, room in found[:ROOMS_SHOWN]
+            for room, id in found[:ROOMS_SHOWN]
         )
         return RoomsStatus(rooms, len(found))

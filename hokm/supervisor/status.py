@@ -76,7 +76,7 @@ class RoomsStatus(Struct, frozen=True):
     """What `GET /api/rooms` says.
 
     Attributes:
-        rooms: Those that were asked for, by worker and code; the first of them, if there are many.
+        rooms: Those that were asked for, by code; the first, if there are many.
         total: How many there are of them.
     """
 

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from hokm.jobs import JobStatus
+from hokm.supervisor.status import DecisionStatus
 from tests.browser.steps import overflow
 from tests.conftest import Server
 from tests.integration.test_scaling import configuration
@@ -19,6 +22,8 @@ pytestmark = pytest.mark.slow
 
 SLOW_MS = 30_000  # until processes have started, on a machine that has other things to do, too
 EVIL = "<b id=evil>x</b>"
+JOB = JobStatus(1, "replace", "2 workers", "running", 1, 2, "a successor starts", 0.5)
+DECISION = DecisionStatus("2026-01-02T03:04:05+00:00", 1, 2, False, False, ("cpu is high",))
 
 # Seat four people at a table of their own; `lost` counts the sockets that close.
 SEAT = """async (name) => {
@@ -148,10 +153,10 @@ def test_the_server_is_away_for_a_moment(visit: Visit, start_server: Callable[..
     server = start_server(workers=1)
     page = visit(base=server.admin)
     page.evaluate("globalThis.same = true")
-    link = page.locator("#link")
+    link = page.locator("#link [role=status]")
     expect(link).to_have_text("Live")
     server.stop()
-    expect(link).to_contain_text("Reconnecting")
+    expect(link).to_have_text("Reconnecting…")
     page.get_by_role("button", name="Replace…").click()
     page.locator("#dialog").get_by_role("button", name="Replace all").click()
     expect(page.locator("#dialog [role=alert]")).to_contain_text("The server does not answer.")
@@ -201,7 +206,7 @@ def hostile(value: Any) -> Any:
     match value:
         case dict():
             return {name: hostile(one) for name, one in value.items()}
-        case list():
+        case list() | tuple():
             return [hostile(one) for one in value]
         case str():
             return f"{value}<img src=x onerror=globalThis.owned=1>{EVIL}"
@@ -215,6 +220,8 @@ def tell_hostile(route: Route) -> None:
     if "handoff" in told:
         told["handoff"]["aborts"] = {hostile("timeout"): 2}
         told["unhealthy"] = ["no worker is ready"]
+        told["jobs"] = [msgspec.to_builtins(JOB)]
+        told["scaling"]["decisions"] = [msgspec.to_builtins(DECISION)]
     route.fulfill(response=answer, json=hostile(told))
 
 
@@ -222,12 +229,10 @@ def test_markup_and_a_phone(
     visit: Visit, start_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     """What the server tells is text, whatever it holds; nothing is wider than a phone."""
-    config = configuration(tmp_path, ("crowded", "connections_per_worker", "above", 3))
-    server = start_server("--config", config, workers="1-2")
+    server = start_server(workers=2)
     _, codes = seat(visit, server, 1)
     page = visit(base=server.admin, size=(360, 740))
     expect(states(page)).to_have_text(["ready", "ready"], timeout=SLOW_MS)
-    expect(page.locator("#decisions li")).to_have_count(1)
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme)

@@ -57,7 +57,7 @@ function alarms(status) {
 }
 
 function moves({ moves, moving, pause_ms: pause, aborts, recovered, recovery_ms: recovery, adopted, distrusted }) {
-  const of = (times) => `${milliseconds(times.p50)} · ${milliseconds(times.p99)} · ${milliseconds(times.max)}`;
+  const of = (times) => `${figure(times.p50)} · ${figure(times.p99)} · ${figure(times.max)} ms`;
   const stayed = Object.entries(aborts).map(([reason, number]) => `${number} ${reason}`).join(", ");
   return [
     { name: "Rooms moved", value: count(moves) + (moving ? `, ${moving} on the move` : "") },

@@ -1,13 +1,13 @@
 // What is under way, and what was done; at the foot of the page how the reader's own wish goes.
 
 import { el, find, setAttribute, setText } from "./dom.js";
-import { duration } from "./format.js";
+import { duration, figure } from "./format.js";
 import { List } from "./lists.js";
 
 const WORDS = { running: "Running", done: "Done", failed: "Failed" };
 const title = (job) => `${job.verb} ${job.subject}`.trim();
 const steps = (job) => (job.total ? `${job.done} of ${job.total}` : "");
-const details = (job) => [steps(job), job.note, duration(job.seconds)].filter(Boolean).join(" · ");
+const details = (job) => [steps(job), job.note, job.seconds < 10 ? `${figure(job.seconds)} s` : duration(job.seconds)].filter(Boolean).join(" · ");
 
 function entry() {
   const [name, state, text] = [el("strong"), el("span", { class: "badge" }), el("span", { class: "hint" })];
@@ -50,6 +50,7 @@ export class Strip {
   }
 
   follow(job) {
+    setText(find("said"), `${title(job)}: ${WORDS[job.state]}`); // not each step of it
     this.#job = job;
     this.#entry.update(job);
     this.#node.hidden = false;

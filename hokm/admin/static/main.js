@@ -58,14 +58,15 @@ function explain(trouble) {
     logIn(hasToken() ? "That is not the token of this server." : "");
     return;
   }
-  const since = answered === null ? "" : ` for ${duration((Date.now() - answered) / 1000)}`;
-  link("away", trouble instanceof Refused ? `Refused: ${trouble.message}` : `Reconnecting${since}…`);
+  const since = answered === null ? "" : duration((Date.now() - answered) / 1000);
+  link("away", trouble instanceof Refused ? `Refused: ${trouble.message}` : "Reconnecting…", since);
 }
 
-function link(state, text) {
+function link(state, text, since = "") {
   const node = find("link");
   node.dataset.state = state;
-  setText(node, text);
+  setText(node.firstElementChild, text);
+  setText(node.lastElementChild, since);
   document.body.classList.toggle("stale", state === "away");
 }
 

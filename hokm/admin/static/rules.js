@@ -20,6 +20,9 @@ function gauge() {
   };
 }
 
+// A name that may be broken where it has an underscore, and nowhere else.
+const breakable = (name) => name.split("_").flatMap((part, n) => (n ? ["_", el("wbr"), part] : [part]));
+
 function row(rule) {
   const [value, near, held] = [el("span"), el("span"), el("span")];
   const [threshold, cooldown] = [el("span", { class: "hint" }), el("span")];
@@ -28,7 +31,7 @@ function row(rule) {
   const node = el(
     "tr",
     { data: { rule: rule.rule } },
-    el("th", { scope: "row" }, rule.rule, " ", el("span", { class: "hint" }, rule.metric)),
+    el("th", { scope: "row" }, breakable(rule.rule), " ", el("span", { class: "hint" }, breakable(rule.metric))),
     cell("Value", value, " ", threshold),
     cell("How near", level.node, near),
     cell("Held", time.node, held),

@@ -100,8 +100,8 @@ function scaled(wanted, target, least, most) {
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > MOST_WORKERS) return `A whole number from 1 to ${MOST_WORKERS}.`;
   if (wanted === target) return `There are to be ${target} already: nothing changes.`;
   const what = wanted > target
-    ? `${plural(wanted - target, "worker")} more: they start now, and get rooms as they come or others are too full.`
-    : `${plural(target - wanted, "worker")} less: those whose rooms are cheapest to move give them away, and end.`;
+    ? `${plural(wanted - target, "worker")} more, started now. Rooms go there as they come, or when other workers have too much to do.`
+    : `${plural(target - wanted, "worker")} less: those whose rooms are cheapest to move give them to the others, and end.`;
   const inside = wanted >= least && wanted <= most;
   return `${what} ${inside ? "The scaling rules go on from there." : `The bounds of the scaling rules, ${least} to ${most}, follow.`}`;
 }
