@@ -265,6 +265,10 @@ class Operations:
     async def _replace(self, job: Job) -> None:
         began = self._reactor.seconds()
         replaced = 0
+        held = (
+            room for worker in self._pool.active for room in self._placement.rooms_of(worker.id)
+        )
+        job.total = sum(bool(self._connections.of_room(room)) for room in held)
         while old := next((w for w in self._pool.active if w.born < began), None):
             left = sum(worker.born < began for worker in self._pool.active)
             job.note = f"worker {old.id}: its successor starts; {replaced} of {replaced + left}"

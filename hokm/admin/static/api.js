@@ -1,6 +1,7 @@
 // Asking the server, with the operators' token where it wants one.
 
-const ANSWER_MS = 15_000; // the longest answer is a move's: the server waits for it, 10 s at most
+const LOOK_MS = 5_000; // a server that takes longer is as good as away
+const VERB_MS = 15_000; // the longest answer is a move's: the server waits for it, 10 s at most
 const KEY = "hokm.operator";
 
 // The server says no; `code` is its word for it.
@@ -43,7 +44,7 @@ async function ask(method, path, body) {
       },
       body: body === undefined ? undefined : JSON.stringify(body),
       cache: "no-store",
-      signal: AbortSignal.timeout(ANSWER_MS),
+      signal: AbortSignal.timeout(method === "GET" ? LOOK_MS : VERB_MS),
     });
     value = await answer.json();
   } catch {
