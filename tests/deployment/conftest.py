@@ -1,0 +1,35 @@
+"""What the tests of containers share: images, made once."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.debian import base
+from tests.deployment.sandbox import ROOT, Sandbox, need_containers
+
+IMAGE = "localhost/hokm:test"
+SERVICES = "localhost/services:test"  # in the place of the images of HAProxy and Redis
+_BASE = "localhost/debian:test"
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """Give a sandbox with the images; at the end nothing is left of it."""
+    need_containers()
+    tree = base()
+    # Not under pytest's own directory: sockets of podman have long names.
+    with tempfile.TemporaryDirectory(prefix="hokm-", ignore_cleanup_errors=True) as folder:
+        sandbox = Sandbox(Path(folder))
+        try:
+            sandbox.bring(tree, _BASE)
+            sandbox.build(
+                ROOT, IMAGE, f"--build-arg=BASE={_BASE}", "--build-arg=HOKM_COMPILE=never"
+            )
+            sandbox.build(ROOT / "tests/deployment/services", SERVICES, f"--build-arg=BASE={_BASE}")
+            yield sandbox
+        finally:
+            sandbox.close()

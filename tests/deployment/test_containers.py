@@ -1,0 +1,173 @@
+"""The image and the compose files, built and run for real with buildah and podman."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deployment.conftest import IMAGE, SERVICES
+from tests.deployment.sandbox import ROOT, Failed, Sandbox
+
+pytestmark = pytest.mark.slow
+
+READY_SECONDS = 30.0
+TOKEN = "a token of the tests"
+PLAYER = (sys.executable, "-m", "tests.deployment.play")
+
+
+class Game(subprocess.Popen[str]):
+    """Tables that are played at, inside the sandbox."""
+
+    def __init__(self, sandbox: Sandbox, url: str, tables: int) -> None:
+        """Sit down, and begin to play."""
+        super().__init__(
+            sandbox.inside(*PLAYER, url, str(tables)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**sandbox.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert self.stdout is not None
+        if self.stdout.readline() != "playing\n":
+            raise Failed(self.communicate()[1])
+
+    def end(self) -> Any:
+        """End it; returns how many plays each table had, and how many resumes there were."""
+        out, err = self.communicate(timeout=60)
+        assert self.returncode == 0, err
+        return json.loads(out)
+
+
+def until(true: Callable[[], object], seconds: float = READY_SECONDS) -> None:
+    """Wait until something is true; a command that fails counts as no."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if true():
+                return
+        except Failed:
+            if time.monotonic() > deadline:
+                raise
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def container(sandbox: Sandbox) -> Iterator[str]:
+    """Give a running container, as read-only as an operator would have it."""
+    name = "hokm"
+    options = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--network=host"]
+    options += ["--security-opt=no-new-privileges"]
+    sandbox.run("podman", "run", "--detach", "--name", name, *options, IMAGE, "--workers", "1-2")
+    yield name
+    sandbox.run("podman", "rm", "--force", "--volumes", "--ignore", name)
+    assert sandbox.leftovers() == ""
+
+
+def is_healthy(sandbox: Sandbox, name: str) -> bool:
+    """Run the image's own health check in a container."""
+    check = sandbox.inspect(IMAGE)["Healthcheck"]["Test"]
+    assert check[0] == "CMD"
+    sandbox.run("podman", "exec", name, *check[1:])
+    return True
+
+
+def test_the_image(sandbox: Sandbox, container: str) -> None:
+    """It is healthy by its own check, not root, without a compiler; it knows its plugins."""
+    until(lambda: is_healthy(sandbox, container))
+
+    def inside(*command: str) -> str:
+        return sandbox.run("podman", "exec", container, *command)
+
+    config = sandbox.inspect(IMAGE)["Config"]
+    assert config["User"] == "10001:10001" and config["StopSignal"] == "SIGTERM"
+    assert inside("id", "-u") == "10001\n"
+    assert inside("sh", "-c", "command -v cc gcc pip || true") == ""
+    cache = inside("sh", "-c", "ls /opt/hokm/lib/python3*/site-packages/twisted/plugins")
+    assert {"dropin.cache", "hokm_plugin.py"} <= set(cache.split())
+    assert "1 wanted" in inside("hokmctl", "status")
+
+
+def test_a_container_is_replaced_in_place_and_stopped(sandbox: Sandbox, container: str) -> None:
+    """A match goes on through `upgrade` and `replace`; SIGTERM ends all in time; no zombies."""
+    until(lambda: is_healthy(sandbox, container))
+    game = Game(sandbox, "http://127.0.0.1:8765", 2)
+    sandbox.run("podman", "exec", container, "hokmctl", "upgrade")
+    sandbox.run("podman", "exec", container, "hokmctl", "replace")
+    result = game.end()
+    assert min(result["plays"]) > 0 and result["resumes"] == 0
+    states = sandbox.run("podman", "exec", container, "sh", "-c", "cat /proc/[0-9]*/stat")
+    assert ") Z " not in states  # the first process sees to its children's ends
+    sandbox.run("podman", "stop", "--time", "20", container)
+    state = sandbox.inspect(container)["State"]
+    logs = sandbox.run("sh", "-c", f"podman logs {container} 2>&1")
+    assert state["ExitCode"] == 0 and "stopped" in logs
+
+
+@pytest.fixture
+def compose(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Give podman-compose for the file of several servers; at the end nothing of it is left."""
+    (tmp_path / "admin_token").write_text(TOKEN)
+    environ = {
+        "HOKM_IMAGE": IMAGE,
+        "HAPROXY_IMAGE": SERVICES,
+        "REDIS_IMAGE": SERVICES,
+        "HOKM_SECRETS": str(tmp_path),
+        "HOKM_WORKERS": "1",
+        "HAPROXY_MAXCONN": "400",  # each is two descriptors, of which a container has 1,024 here
+    }
+    program = Path(sys.executable).with_name("podman-compose")
+    file = ROOT / "etc/compose/docker-compose.scaling.yml"
+
+    def run(*command: str) -> str:
+        return sandbox.run(program, "--file", file, *command, environ=environ, seconds=120)
+
+    yield run
+    # podman-compose ends as many servers as the file names; docker-compose does without this.
+    sandbox.run("podman", "rm", "--force", "--ignore", "hokm-scaling_hokm-server_3")
+    run("down", "--volumes", "--timeout", "2")
+    assert sandbox.leftovers() == ""
+
+
+def in_service(sandbox: Sandbox) -> int:
+    """Return to how many servers HAProxy gives rooms."""
+    rows = sandbox.run("curl", "-s", "http://127.0.0.1:8404/stats;csv").splitlines()
+    fields = (row.split(",") for row in rows)
+    return sum(f[0] == "rooms" and f[1].startswith("hokm") and f[17] == "UP" for f in fields)
+
+
+def test_several_servers_behind_haproxy(sandbox: Sandbox, compose: Callable[..., str]) -> None:
+    """Two servers over one Redis; one more comes and one ends while all tables are played at.
+
+    Who sat at the one that ends finds his table again at another.
+    """
+    compose("up", "--detach", "--no-build")
+    until(lambda: in_service(sandbox) == 2)
+    game = Game(sandbox, "http://127.0.0.1:8765", 8)
+    compose("up", "--detach", "--no-build", "--no-recreate", "--scale", "hokm-server=3")
+    until(lambda: in_service(sandbox) == 3)
+    servers = sandbox.run("podman", "ps", "--quiet", "--filter", "name=hokm-server").split()
+    until(lambda: sum(players(sandbox, server) for server in servers) == 8 * 4)
+    busiest = max(servers, key=lambda server: players(sandbox, server))
+    ending = players(sandbox, busiest)
+    assert ending < 8 * 4
+    sandbox.run("podman", "stop", "--time", "20", busiest)
+    until(lambda: in_service(sandbox) == 2)
+    result = game.end()
+    assert min(result["plays"]) > 0 and result["resumes"] == ending
+    assert sandbox.inspect(busiest)["State"]["ExitCode"] == 0
+
+
+def players(sandbox: Sandbox, server: str) -> int:
+    """Return how many connections a server says it has, on its operators' port, with the token."""
+    command = ("hokmctl", "--token-file", "/run/secrets/admin_token", "--json", "status")
+    return int(json.loads(sandbox.run("podman", "exec", server, *command))["connections"])
