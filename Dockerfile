@@ -5,14 +5,16 @@
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
+ARG HOKM_COMPILE=always
 # Of the compiler whatever the base's Debian has: it is not in the image.
 # hadolint ignore=DL3008
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends gcc libc6-dev \
-    && rm -rf /var/lib/apt/lists/*
+RUN if [ "${HOKM_COMPILE}" != never ]; then \
+        apt-get update \
+        && apt-get install -y --no-install-recommends gcc libc6-dev \
+        && rm -rf /var/lib/apt/lists/*; \
+    fi
 WORKDIR /src
 COPY . .
-ARG HOKM_COMPILE=always
 ENV PIP_CONSTRAINT=/src/constraints.txt PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # twistd keeps what it knows of plugins in dropin.cache, which hokm's user could not write.
 RUN python3 -m venv /opt/hokm \

@@ -22,7 +22,7 @@ def sandbox() -> Iterator[Sandbox]:
     need_containers()
     tree = base()
     # Not under pytest's own directory: sockets of podman have long names.
-    with tempfile.TemporaryDirectory(prefix="hokm-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="hokm-") as folder:
         sandbox = Sandbox(Path(folder))
         try:
             sandbox.bring(tree, _BASE)

@@ -1,7 +1,8 @@
 """Play at tables of a server that runs elsewhere: python -m tests.deployment.play URL TABLES.
 
-Each table has four clients, who play on until stdin ends, at a pace that the server allows. What
-was acknowledged must then be in the histories, once.
+Each table has four clients, who play on until stdin ends, at a pace that the server allows; a line
+there is answered with how many plays each table had. What was acknowledged must be in the histories
+at the end, once.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ async def main(url: str, count: int) -> None:
     for table in tables:
         run(table.play_on(), "a table")
     print("playing", flush=True)
-    await deferToThread(sys.stdin.read)
+    while await deferToThread(sys.stdin.readline):
+        print(json.dumps([table.acknowledged for table in tables]), flush=True)
     for table in tables:
         await table.pause()
         check_so_far(Site(url), table)

@@ -25,7 +25,7 @@ _UNSHARE = (
 )
 _FIRST = """\
 umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit
-mount -t tmpfs tmpfs /run && ip link set lo up || exit
+mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs "$1" && ip link set lo up || exit
 echo ready
 sleep infinity & wait
 """
@@ -66,7 +66,7 @@ class Sandbox:
     """Images and containers of one test run.
 
     Attributes:
-        folder: Where all is kept.
+        folder: Where all is kept, in memory; inside only.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -78,17 +78,22 @@ class Sandbox:
             "CONTAINERS_CONF": str(folder / "containers.conf"),
             "PATH": f"{os.environ['PATH']}:/usr/sbin",
         }
-        (folder / "containers.conf").write_text(_CONTAINERS.format(folder=folder))
-        (folder / "storage.conf").write_text(_STORAGE.format(folder=folder))
-        (folder / "policy.json").write_text('{"default":[{"type":"insecureAcceptAnything"}]}')
         self._keeper = subprocess.Popen(
-            [*_UNSHARE, "bash", "-c", _FIRST],
+            [*_UNSHARE, "bash", "-c", _FIRST, "first", folder],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             env=self.environ,
         )
         assert self._keeper.stdout is not None
         assert self._keeper.stdout.readline() == b"ready\n"
+        self._write("containers.conf", _CONTAINERS.format(folder=folder))
+        self._write("storage.conf", _STORAGE.format(folder=folder))
+        self._write("policy.json", '{"default":[{"type":"insecureAcceptAnything"}]}')
+        self._write("pip.conf", "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n")
+
+    def _write(self, name: str, text: str) -> None:
+        """Write a file into the folder, which is to be seen from inside only."""
+        self.run("sh", "-c", 'printf %s "$1" >"$2"', "write", text, self.folder / name)
 
     def run(
         self, *command: str | Path, seconds: float = 60.0, environ: Mapping[str, str] | None = None
@@ -100,19 +105,21 @@ class Sandbox:
         """
         return _output(self.inside(*command), {**self.environ, **(environ or {})}, seconds)
 
-    def inside(self, *command: str | Path) -> list[str]:
-        """Return the command line that runs a command inside."""
+    def inside(self, *command: str | Path, outside: bool = False) -> list[str]:
+        """Return the command line that runs a command inside.
+
+        Args:
+            outside: Whether it uses the machine's network all the same.
+        """
         pid = self._keeper.pid
         processes = f"--pid=/proc/{pid}/ns/pid_for_children"
-        enter = ("nsenter", f"--target={pid}", "--net", "--mount", processes, "--")
+        network = () if outside else ("--net",)
+        enter = ("nsenter", f"--target={pid}", *network, "--mount", processes, "--")
         return [*enter, *map(str, command)]
 
-    def build(self, context: Path, tag: str, *options: str, file: Path | None = None) -> None:
+    def build(self, context: Path, tag: str, *options: str) -> None:
         """Build an image, with the machine's network, and pip's settings as they are here."""
         bundle = os.environ.get("PIP_CERT") or "/etc/ssl/certs/ca-certificates.crt"
-        (self.folder / "pip.conf").write_text(
-            "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n"
-        )
         mounts = {
             bundle: "/etc/ssl/certs/ca-certificates.crt",
             str(self.folder / "pip.conf"): "/etc/pip.conf",
@@ -122,16 +129,16 @@ class Sandbox:
             *("--network", "host", "--signature-policy", str(self.folder / "policy.json")),
             *(f"--volume={here}:{there}:ro" for here, there in mounts.items()),
             *options,
-            *("--tag", tag, "--file", str(file or context / "Dockerfile"), str(context)),
+            *("--tag", tag, str(context)),
         ]
-        _output(command, self.environ, 600)
+        _output(self.inside(*command, outside=True), self.environ, 600)
 
     def bring(self, tree: Path, tag: str) -> None:
         """Make an image of a directory tree."""
         pack = ["tar", "-C", str(tree), "--exclude=./var/cache/apt/archives", "-c", "."]
         with subprocess.Popen(pack, stdout=subprocess.PIPE) as tar:
             subprocess.run(
-                ["podman", "import", "--quiet", "-", tag],
+                self.inside("podman", "import", "--quiet", "-", tag),
                 stdin=tar.stdout,
                 env=self.environ,
                 check=True,
@@ -153,10 +160,9 @@ class Sandbox:
         )
 
     def close(self) -> None:
-        """End all that runs, and remove everything."""
+        """End all that runs; with it, all is gone."""
         self._keeper.kill()
         self._keeper.communicate()
-        shutil.rmtree(self.folder)
 
 
 def _output(command: Sequence[str], environ: Mapping[str, str], seconds: float) -> str:

@@ -3,62 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.deployment.conftest import IMAGE, SERVICES
-from tests.deployment.sandbox import ROOT, Failed, Sandbox
+from tests.deployment.game import Game, until
+from tests.deployment.sandbox import ROOT, Sandbox
 
 pytestmark = pytest.mark.slow
 
-READY_SECONDS = 30.0
 TOKEN = "a token of the tests"
-PLAYER = (sys.executable, "-m", "tests.deployment.play")
-
-
-class Game(subprocess.Popen[str]):
-    """Tables that are played at, inside the sandbox."""
-
-    def __init__(self, sandbox: Sandbox, url: str, tables: int) -> None:
-        """Sit down, and begin to play."""
-        super().__init__(
-            sandbox.inside(*PLAYER, url, str(tables)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**sandbox.environ, "PYTHONPATH": str(ROOT)},
-        )
-        assert self.stdout is not None
-        if self.stdout.readline() != "playing\n":
-            raise Failed(self.communicate()[1])
-
-    def end(self) -> Any:
-        """End it; returns how many plays each table had, and how many resumes there were."""
-        out, err = self.communicate(timeout=60)
-        assert self.returncode == 0, err
-        return json.loads(out)
-
-
-def until(true: Callable[[], object], seconds: float = READY_SECONDS) -> None:
-    """Wait until something is true; a command that fails counts as no."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if true():
-                return
-        except Failed:
-            if time.monotonic() > deadline:
-                raise
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 @pytest.fixture
