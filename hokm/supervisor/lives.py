@@ -105,6 +105,7 @@ class Lives:
             await deferLater(self._reactor, _POLL_SECONDS)
         if self._manager is not None:
             self._manager.reloading()
+            self._manager.watchdog()  # Python starts; the next life says so again
         embedded = self._embedded
         left = succession.living(
             self._routing,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 import sys
 import time
@@ -302,10 +303,12 @@ class Supervisor(Service):
         self.scaler.start()
         if self._manager is not None:
             self._manager.ready(f"players are welcome on port {self.listener.port}")
+            self._manager.watchdog()
         _log.info(
-            "players are welcome on port {port}; {workers} workers",
+            "players are welcome on port {port}; {workers} workers, {files} descriptors each",
             port=self.listener.port,
             workers=self.pool.target,
+            files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         )
 
     async def _start_store(self, embedded: EmbeddedServer) -> bool:

@@ -42,11 +42,17 @@ class Witness:
         self.seq: int | None = None
         self.faults: list[str] = []
         self.notices: list[str] = []
+        self.stall = 0.0  # seconds: the longest time between two cards
+        self._played: float | None = None
         self.last: Any = None
 
     def hear(self, message: Any) -> None:
         """Take one message of the server."""
         self.last = message
+        if isinstance(message, wire.CardPlayed):
+            now = time.monotonic()
+            self.stall = max(self.stall, now - (self._played or now))
+            self._played = now
         if isinstance(message, wire.Welcome | wire.StateMessage):
             self.seq = message.state.seq
         elif isinstance(message, wire.Notice):
