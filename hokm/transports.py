@@ -12,6 +12,14 @@ def plain_socket(transport: Any) -> socket.socket | None:
     return handle if isinstance(handle, socket.socket) else None
 
 
+def send_some(plain: socket.socket, data: bytes) -> int:
+    """Return how many bytes of *data* the kernel takes now; where it is 0, why is seen later."""
+    try:
+        return plain.send(data)
+    except OSError:  # would block, or is broken: the transport finds out which
+        return 0
+
+
 def send_now(transport: Any, plain: socket.socket | None, data: bytes) -> bool:
     """Write *data*, at once as far as the kernel takes it and nothing waits already.
 
@@ -25,10 +33,7 @@ def send_now(transport: Any, plain: socket.socket | None, data: bytes) -> bool:
         False where some of it waits in the transport's buffer.
     """
     if plain is not None and not transport.dataBuffer and not transport._tempDataBuffer:
-        try:
-            sent = plain.send(data)
-        except OSError:  # would block, or is broken: the transport finds out which
-            sent = 0
+        sent = send_some(plain, data)
         if sent == len(data):
             return True
         data = data[sent:]

@@ -22,13 +22,14 @@ from hokm.connection.frames import Journal, ping_frame, pong_frame, read_pong, r
 from hokm.connection.record import Record, Unrestorable
 from hokm.connection.site import WRAPPING, Site, Socket
 from hokm.control.ledger import SENT, SENT_FROM, TAKEN, Line
-from hokm.transports import plain_socket, send_now
+from hokm.transports import plain_socket, send_some
 from hokm.wire import FAILED, TOO_BIG, TOO_SLOW
 
 _log = Logger()
 
 _MOST_WIRE_BYTES: Final = 8  # for one of an unfinished message; a fragment of one takes 7
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_OPEN: Final = 3  # Autobahn's STATE_OPEN, as tests/unit/test_pins.py says; looked up, it costs more
 
 
 class Player(Protocol):
@@ -83,6 +84,7 @@ class Connection(ProtocolWrapper):
         self._held_in = b""
         self._held_out = b""
         self._handle: socket.socket | None = None
+        self._waits = False  # whether the transport may have bytes that wait
         self._player = make_player(self)
 
     # --- in -------------------------------------------------------------------------------
@@ -114,7 +116,7 @@ class Connection(ProtocolWrapper):
     def _take_simple(self, data: bytes) -> int:
         """Take the whole texts and pongs at the start of *data*; returns where the rest begins."""
         before, start, limit = self._read - len(data), 0, self.site.max_message
-        while self._ws.state == Socket.STATE_OPEN and not self._frozen:
+        while self._ws.state == _OPEN and not self._frozen:
             found = read_text(data, start, limit)
             if found is not None:
                 payload, start = found
@@ -131,7 +133,7 @@ class Connection(ProtocolWrapper):
 
     def _parse(self, data: bytes) -> None:
         """Give bytes to Autobahn; while it is open, note them for who may have to go on."""
-        if self._ws.state == Socket.STATE_OPEN:
+        if self._ws.state == _OPEN:
             self._journal.feed(data)
             self._line[TAKEN] = self._read - len(self._journal)
         self._ws.dataReceived(data)
@@ -181,7 +183,7 @@ class Connection(ProtocolWrapper):
 
     def on_ping(self, payload: bytes) -> None:
         """Answer a ping, like all else within the bound of what may wait."""
-        if self._ws.state == Socket.STATE_OPEN:  # else it may be one that is too long
+        if self._ws.state == _OPEN:  # else it may be one that is too long
             self.send(pong_frame(payload))
 
     def on_pong(self, payload: bytes) -> None:
@@ -211,13 +213,14 @@ class Connection(ProtocolWrapper):
         if self._frozen:
             self._held_out += data
         elif self._opened:
+            self._waits = True
             super().write(data)
         else:
             self._transmit(data)
 
     def send(self, frames: bytes) -> None:
         """Send whole frames, made in `frames`; nothing is sent once a close was."""
-        if self._ws.state != Socket.STATE_OPEN:
+        if self._ws.state != _OPEN:
             return
         self._note_sending(len(frames))
         if self._frozen:
@@ -226,8 +229,17 @@ class Connection(ProtocolWrapper):
         self._transmit(frames)
 
     def _transmit(self, frames: bytes) -> None:
-        sent = send_now(self.transport, self._handle, frames)
-        if not sent and self.buffered > self.site.max_buffered:
+        if self._waits:
+            self._waits = self.buffered > 0
+        if not self._waits and self._handle is not None:
+            sent = send_some(self._handle, frames)
+            if sent == len(frames):
+                return
+            frames = frames[sent:]
+        self._waits = True
+        transport: Any = self.transport
+        transport.write(frames)
+        if self.buffered > self.site.max_buffered:
             self.give_up()
 
     def _note_sending(self, size: int) -> None:
@@ -249,7 +261,7 @@ class Connection(ProtocolWrapper):
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with any code; Autobahn's own `sendClose` takes only 1000 and 3000 to 4999."""
-        if self._ws.state == Socket.STATE_OPEN:
+        if self._ws.state == _OPEN:
             self._ws.sendCloseFrame(code=code, reasonUtf8=reason.encode()[:120])
         elif self._ws.state == Socket.STATE_CONNECTING:
             self.abort()
@@ -291,7 +303,7 @@ class Connection(ProtocolWrapper):
         Returns:
             False where there is nothing to go on with: the connection is closing or gone.
         """
-        if self._ws.state not in (Socket.STATE_OPEN, Socket.STATE_CONNECTING):
+        if self._ws.state not in (_OPEN, Socket.STATE_CONNECTING):
             return False
         transport: Any = self.transport
         transport.stopReading()
@@ -310,6 +322,7 @@ class Connection(ProtocolWrapper):
             return
         held_out, self._held_out = self._held_out, b""
         if held_out:
+            self._waits = True
             transport.write(held_out)
         elif self.buffered:
             transport.startWriting()

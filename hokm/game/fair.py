@@ -102,15 +102,16 @@ class Stream:
 
     def __init__(self, key: bytes) -> None:
         """Begin the stream of *key*."""
-        self._key = key
+        self._hmac = hmac.new(key, digestmod="sha256")  # begun once: half of what a block costs
         self._counter = 0
         self._words: list[int] = []  # of the block begun, the next one last
 
     def _word(self) -> int:
         if not self._words:
-            block = hmac.digest(self._key, self._counter.to_bytes(8, "big"), "sha256")
+            block = self._hmac.copy()
+            block.update(self._counter.to_bytes(8, "big"))
             self._counter += 1
-            self._words = list(_BLOCK.unpack(block))
+            self._words = list(_BLOCK.unpack(block.digest()))
             self._words.reverse()
         return self._words.pop()
 

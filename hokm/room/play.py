@@ -11,6 +11,7 @@ from hokm.game import match as matches
 from hokm.game.cards import Card
 from hokm.room import events as e
 from hokm.room.effects import Reseat
+from hokm.room.history import finished
 from hokm.room.state import Room
 from hokm.room.story import Refused, Story
 
@@ -167,6 +168,7 @@ def end_hand(story: Story) -> None:
     result = hands.result(room.hand, room.options)
     hakem = matches.next_hakem(room.options, room.hand, result)
     story.tell(e.HandEnded(story.now + room.options.pause_seconds, hakem))
+    story.keep(finished(story.room))
     match = story.room.match
     assert match is not None
     if match.winner is not None:

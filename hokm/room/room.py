@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from hokm import wire
 from hokm.room import clock, lobby, play, queue
@@ -16,6 +16,8 @@ from hokm.room.outcome import Outcome
 from hokm.room.state import Chance, Room
 from hokm.room.story import Refused, Story
 from hokm.room.view import state
+
+Decision: TypeAlias = Callable[[Story, int, Any], None]
 
 __all__ = [
     "Command",
@@ -51,8 +53,9 @@ def advance(
     """
     story = Story(room, now, chance, connection)
     kind = type(command)
-    if kind in _DECISIONS:
-        return _decide(story, room, seat, command)
+    decision = _DECISIONS.get(kind)
+    if decision is not None:
+        return _decide(story, room, seat, command, decision)
     if kind in _OWN:
         _OWN[kind](story, seat)
         return _outcome(room, story, None, 0)
@@ -65,7 +68,9 @@ def advance(
     return _sync(room, story, seat)
 
 
-def _decide(story: Story, room: Room, seat: int | None, command: Any) -> Outcome:
+def _decide(
+    story: Story, room: Room, seat: int | None, command: Any, decision: Decision
+) -> Outcome:
     """Do a seated player's command, unless it is done already."""
     if room.queue is not None:
         if type(command) is not wire.Leave:
@@ -79,9 +84,9 @@ def _decide(story: Story, room: Room, seat: int | None, command: Any) -> Outcome
         if id in known.skipped:
             raise Refused("stale_id")
         return Outcome(room, None, [])
-    kind = type(command)
-    _DECISIONS[kind](story, seat, command)
-    return _outcome(room, story, None if kind is wire.Leave else _seat_after(story, seat), id)
+    decision(story, seat, command)
+    left = decision is lobby.leave
+    return _outcome(room, story, None if left else _seat_after(story, seat), id)
 
 
 def _outcome(before: Room, story: Story, seat: int | None, id: int) -> Outcome:
@@ -142,7 +147,7 @@ _OWN: Final[dict[type, Callable[[Story, int | None], None]]] = {
     Confirm: _confirm,
     Tick: _tick,
 }
-_DECISIONS: Final[dict[type, Callable[[Story, int, Any], None]]] = {
+_DECISIONS: Final[dict[type, Decision]] = {
     wire.AddBot: lobby.add_bot,
     wire.Kick: lobby.kick,
     wire.Sit: lobby.sit,

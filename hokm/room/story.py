@@ -7,7 +7,6 @@ from hokm.room import events as e
 from hokm.room import view
 from hokm.room.effects import Effect
 from hokm.room.evolve import credit, evolve
-from hokm.room.history import finished
 from hokm.room.outcome import Count
 from hokm.room.state import Chance, Room
 
@@ -55,8 +54,10 @@ class Story:
         told = view.project(before, room, event)
         if told is not None:
             self.effects.append(told)
-        if type(event) is e.HandEnded:
-            self.hands.append(finished(room))
+
+    def keep(self, hand: wire.FinishedHand) -> None:
+        """Note a finished hand for the history."""
+        self.hands.append(hand)
 
     def want(self, effect: Effect) -> None:
         """Note an effect beside those of the events."""

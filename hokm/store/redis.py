@@ -144,15 +144,11 @@ class RedisStore:
             return self.ask(lambda c: c.call("PING")).addCallback(lambda _: [])
         arguments: list[Argument] = [0, self._ttl]
         for entry in entries:
-            arguments += (
-                _prefix(entry.room),
-                entry.epoch,
-                entry.position,
-                entry.record,
-                entry.snapshot or b"",
-                len(entry.hands),
-                *entry.hands,
-            )
+            snapshot = entry.snapshot or b""
+            arguments += (_prefix(entry.room), entry.epoch, entry.position, entry.record, snapshot)
+            arguments.append(len(entry.hands))
+            if entry.hands:
+                arguments += entry.hands
         answer = self._write(lambda c: self._commit.call(c, *arguments))
         return answer.addCallback(lambda verdicts: [_VERDICTS[n] for n in verdicts])
 

@@ -59,6 +59,7 @@ class RespConnection(Protocol):
         self._timeout = timeout
         self._reader = hiredis.Reader()
         self._pending: deque[Deferred[Any]] = deque()
+        self._since = 0.0  # when the first of these began to be waited for
         self._alarm: IDelayedCall | None = None
         self._socket: socket.socket | None = None
         self.on_ready: Callable[[RespConnection], None] = _nothing
@@ -80,9 +81,11 @@ class RespConnection(Protocol):
         if self.transport is None or not self.connected:
             return fail(StoreAway("not connected"))
         answer: Deferred[Any] = Deferred()
+        if not self._pending:
+            self._since = self._clock.seconds()
         self._pending.append(answer)
         if self._alarm is None:
-            self._alarm = self._clock.callLater(self._timeout, self._late)
+            self._alarm = self._clock.callLater(self._timeout, self._look_for_late)
         send_now(self.transport, self._socket, pack(arguments))
         return answer
 
@@ -121,7 +124,8 @@ class RespConnection(Protocol):
                 self.abort()
                 return
             waiting = self._pending.popleft()
-            self._mind_alarm()
+            if self._pending:
+                self._since = self._clock.seconds()
             if isinstance(reply, ReplyError):
                 waiting.errback(reply)
             else:
@@ -143,17 +147,15 @@ class RespConnection(Protocol):
         if transport is not None:
             transport.abortConnection()
 
-    def _mind_alarm(self) -> None:
-        if self._alarm is None:
-            return
-        if self._pending:
-            self._alarm.reset(self._timeout)
-        else:
-            self._alarm.cancel()
-            self._alarm = None
-
-    def _late(self) -> None:
+    def _look_for_late(self) -> None:
+        """Break off where a call waits too long; to reset an alarm at each costs more."""
         self._alarm = None
+        if not self._pending:
+            return
+        left = self._since + self._timeout - self._clock.seconds()
+        if left > 0:
+            self._alarm = self._clock.callLater(left, self._look_for_late)
+            return
         _log.warn("the store does not answer for {seconds} s", seconds=self._timeout)
         self.abort()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hokm.game.cards import NAMES, Card, Mask
+from hokm.game.cards import DECK_SIZE, NAMES, Card, Mask
 
 _OK: Final = b'{"type":"ok","id":'
 _CARD_PLAYED: Final = b'{"type":"card_played","seq":'
@@ -22,6 +22,17 @@ _TRICKS: Final = b',"tricks":['
 _QUOTED: Final = tuple(b'"%b"' % name.encode() for name in NAMES)
 _ENDS: Final = tuple(b',"card":%b}' % name for name in _QUOTED)
 _AUTO_ENDS: Final = tuple(b',"card":%b,"auto":true}' % name for name in _QUOTED)
+# Of each eight cards, the names of all their sets, with a comma after each name.
+_CHUNK: Final = 8
+_NAMES: Final = tuple(
+    tuple(
+        b"".join(
+            name + b"," for n, name in enumerate(_QUOTED[first : first + _CHUNK]) if held >> n & 1
+        )
+        for held in range(1 << _CHUNK)
+    )
+    for first in range(0, DECK_SIZE, _CHUNK)
+)
 _DECIMALS: Final = tuple(b"%d" % number for number in range(4096))
 
 
@@ -49,13 +60,11 @@ def turn_to_play(seq: int, seat: int, tenths: int) -> bytes:
 
 def with_legal(turn: bytes, legal: Mask) -> bytes:
     """Write a `turn_to_play` for the player on turn, who is told what he may play."""
-    parts = [turn[:-1], _LEGAL]
-    while legal:
-        low = legal & -legal
-        parts.append(_QUOTED[low.bit_length() - 1])
-        legal ^= low
-        parts.append(b"," if legal else b"]}")
-    return b"".join(parts)
+    names = b""
+    for chunk in _NAMES:
+        names += chunk[legal & 0xFF]
+        legal >>= _CHUNK
+    return b"".join((turn[:-1], _LEGAL, names[:-1], b"]}"))
 
 
 def trick_won(seq: int, seat: int, tricks: tuple[int, int]) -> bytes:

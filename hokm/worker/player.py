@@ -222,8 +222,11 @@ class Player:
 
     def _price(self, command: wire.Command) -> float:
         """Say what a command costs; asking for a welcome again is as dear as asking for a state."""
-        again = type(command) is wire.Join and self._asked
-        return SYNC_TOKENS if again or type(command) is wire.Sync else 1.0
+        kind = type(command)
+        if kind is wire.Play:  # as a rule
+            return 1.0
+        again = kind is wire.Join and self._asked
+        return SYNC_TOKENS if again or kind is wire.Sync else 1.0
 
     def _may_join(self, command: wire.Command) -> bool:
         if type(command) is not wire.Join:

@@ -52,7 +52,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
-from hokm.connection import site
+from hokm.connection import connection, site
 from hokm.metrics import Metrics
 from hokm.multiprocess import observe_all
 from hokm.worker import reactor as module
@@ -161,6 +161,7 @@ def test_a_close_frame_of_any_code() -> None:
 def test_states() -> None:
     """The states are numbers of the class, told apart."""
     cls = WebSocketServerProtocol
+    assert cls.STATE_OPEN == connection._OPEN
     states = {cls.STATE_CLOSED, cls.STATE_CONNECTING, cls.STATE_OPEN, cls.STATE_CLOSING}
     assert len(states) == 4
 
