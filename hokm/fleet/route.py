@@ -20,11 +20,13 @@ class Owner(Struct, frozen=True):
 
     Attributes:
         id: Of the instance.
+        epoch: Of its claim.
         member: Its own words; None when its lease is over.
         left_s: Seconds that are left of its lease, by the store's clock.
     """
 
     id: str
+    epoch: int
     member: Member | None = None
     left_s: float = 0.0
 

@@ -77,16 +77,20 @@ class Registry:
         """End an instance's lease: its rooms are nobody's from now on."""
         await self._store.ask(lambda c: self._quit.call(c, 1, _IDS, LEASES, id, holder))
 
-    async def locate(self, room: str, leaver: str = "") -> Owner | None:
-        """Say which instance owns a room; None where none does.
-
-        Args:
-            leaver: Id of an instance that gives the room up, should it be its own.
-        """
+    async def locate(self, room: str) -> Owner | None:
+        """Say which instance owns a room; None where none does."""
         key = owner_key(room)
-        found = await self._store.ask(lambda c: self._locate.call(c, 1, key, LEASES, leaver))
+        found = await self._store.ask(lambda c: self._locate.call(c, 1, key, LEASES))
         if found is None:
             return None
-        id, words, left_ms = found
+        id, epoch, words, left_ms = found
         member = _member.decode(words) if words else None
-        return Owner(id.decode(), member, left_ms / 1000)
+        return Owner(id.decode(), epoch, member, left_ms / 1000)
+
+    async def give_up(self, room: str, epoch: int) -> None:
+        """Make a room nobody's that this instance owns, unless it was claimed anew since.
+
+        Args:
+            epoch: Of the claim, as `locate` said it.
+        """
+        await self._store.release(room, epoch)

@@ -175,12 +175,12 @@ class Fleet:
     # --- the others -----------------------------------------------------------------------
 
     async def locate(self, room: str) -> Owner | None:
-        """Say which instance owns a room that is not here; fails with `StoreAway`.
+        """Say which instance owns a room; fails with `StoreAway`."""
+        return await self._registry.locate(room)
 
-        Where this instance leaves, the room is its own no more: it is on no worker.
-        """
-        leaver = self.identity.id if self.state == "leaving" else ""
-        return await self._registry.locate(room, leaver)
+    async def give_up(self, room: str, owner: Owner) -> None:
+        """Let others have a room that is ours and on no worker; fails with `StoreAway`."""
+        await self._registry.give_up(room, owner.epoch)
 
     def all(self) -> tuple[MemberStatus, ...]:
         """Return all instances whose leases live, by id; this one only while it has its own."""

@@ -70,7 +70,12 @@ class Instance:
         )
         self.leaving = Leaving(reactor=reactor, fleet=self.fleet, routing=routing, pool=pool)
         routing.seeker = self._seeker = Seeker(
-            clock=reactor, fleet=self.fleet, take=routing.take, relay=relay, metrics=metrics
+            clock=reactor,
+            fleet=self.fleet,
+            is_here=routing.is_here,
+            take=routing.take,
+            relay=relay,
+            metrics=metrics,
         )
 
     def _advertise(self, host: str) -> str:

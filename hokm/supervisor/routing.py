@@ -104,7 +104,7 @@ class Routing:
         """Take a new connection; the socket, whose request nobody has read, is ours."""
         if head.room_code is None:
             turn_away(sock, 404, "Not Found")
-        elif self.seeker is None or self._is_here(RoomCode(head.room_code)):
+        elif self.seeker is None or self.is_here(head.room_code):
             self.take(head, sock, origin)
         else:
             self.seeker.seek(head, sock, origin)
@@ -113,7 +113,9 @@ class Routing:
         """Return the connections of which it is not known yet where they go."""
         return [] if self.seeker is None else self.seeker.waiting()
 
-    def _is_here(self, room: RoomCode) -> bool:
+    def is_here(self, code: str) -> bool:
+        """Say whether a worker of this instance has a room, or is about to."""
+        room = RoomCode(code)
         return self.placement.where(room) is not None or room in self.moves
 
     def take(self, head: Head, sock: socket.socket, origin: Origin) -> None:

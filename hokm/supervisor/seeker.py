@@ -55,6 +55,7 @@ class Seeker:
         *,
         clock: Any,
         fleet: Fleet,
+        is_here: Callable[[str], bool],
         take: Callable[[Head, socket.socket, Origin], None],
         relay: Relay,
         metrics: Metrics,
@@ -62,10 +63,12 @@ class Seeker:
         """Make a seeker for whom nobody waits.
 
         Args:
+            is_here: Says of a room code whether a worker of this instance has the room.
             take: Takes a connection whose room is here from now on.
         """
         self._clock = clock
         self._fleet = fleet
+        self._is_here = is_here
         self._take = take
         self._relay = relay
         self._metrics = metrics
@@ -124,16 +127,22 @@ class Seeker:
 
     async def _route(self, head: Head, hops: int) -> Route:
         """Find out where a connection goes, as things are now."""
-        fleet = self._fleet
-        assert head.room_code is not None
+        fleet, room = self._fleet, head.room_code
+        assert room is not None
+        leaving = fleet.state == "leaving"
         try:
-            owner = await fleet.locate(head.room_code)
+            owner = await fleet.locate(room)
+            if self._is_here(room):
+                return Here()  # by now
+            if leaving and owner is not None and owner.id == fleet.identity.id:
+                await fleet.give_up(room, owner)
         except StoreAway:
-            return Here()  # the table waits for the store, where its players can see it
+            # Here the table waits for the store, where its players can see it.
+            return Wait(WAIT_SECONDS) if leaving else Here()
         return choose(
-            head.room_code,
+            room,
             me=fleet.identity.id,
-            leaving=fleet.state == "leaving",
+            leaving=leaving,
             owner=owner,
             others=fleet.others,
             hops=hops,

@@ -134,18 +134,16 @@ class Both:
         self.model.release(self.room, self.epochs[id])
 
     async def locate(self, id: str) -> None:
-        await self._locate(id, "")
-
-    async def give_up(self, id: str) -> None:
-        await self._locate(id, id)
-
-    async def _locate(self, id: str, leaver: str) -> None:
-        real = await self.shared.registries[id].locate(self.room, leaver)
-        said = self.model.locate(self.room, leaver)
+        real = await self.shared.registries[id].locate(self.room)
+        said = self.model.locate(self.room)
         assert (real is None) == (said is None)
         if real is not None and said is not None:
-            assert (real.id, real.member) == (said.id, said.member)
+            assert (real.id, real.epoch, real.member) == (said.id, said.epoch, said.member)
             assert said.member is None or LEASE - 60 < real.left_s <= LEASE
+
+    async def give_up(self, id: str) -> None:
+        await self.shared.registries[id].give_up(self.room, self.epochs[id])
+        self.model.release(self.room, self.epochs[id])
 
 
 @pytest_twisted.ensureDeferred

@@ -88,17 +88,15 @@ class Store:
         """quit.lua."""
         self._leases.pop(instance, None)
 
-    def locate(self, room: str, leaver: str) -> Owner | None:
+    def locate(self, room: str) -> Owner | None:
         """locate.lua."""
-        if self.rooms[room].instance == leaver:
-            self.rooms[room].instance = None
-        instance = self.rooms[room].instance
-        if instance is None:
+        kept = self.rooms[room]
+        if kept.instance is None:
             return None
-        if not self.alive(instance):
-            return Owner(instance)
-        end, member = self._leases[instance]
-        return Owner(instance, member, end - self._world.now)
+        if not self.alive(kept.instance):
+            return Owner(kept.instance, kept.epoch)
+        end, member = self._leases[kept.instance]
+        return Owner(kept.instance, kept.epoch, member, end - self._world.now)
 
     def claim(self, room: str, instance: str) -> Claimed:
         """claim.lua."""
@@ -260,16 +258,25 @@ class Process:
 
     def come(self, asked: Asked, hops: int = 0) -> None:
         """Take somebody's wish."""
-        if asked.room in self.tables or asked.room in self.opening:
+        if self._is_here(asked.room):
             self._take(asked)
         else:
             run(self._seek(asked, hops), "search")
 
+    def _is_here(self, room: str) -> bool:
+        return room in self.tables or room in self.opening
+
     async def _seek(self, asked: Asked, hops: int) -> None:
         while True:
             try:
-                owner = await self.request(lambda: self._locate(asked.room))
+                owner = await self._locate(asked.room)
             except StoreAway:
+                if not self.leaving:
+                    self._take(asked)
+                    return
+                await self.pause(0.5)
+                continue
+            if self._is_here(asked.room):
                 self._take(asked)
                 return
             route = choose(
@@ -292,8 +299,14 @@ class Process:
         else:
             asked.again()
 
-    def _locate(self, room: str) -> Owner | None:
-        return self.fleet.store.locate(room, self.id if self.leaving else "")
+    async def _locate(self, room: str) -> Owner | None:
+        store = self.fleet.store
+        owner: Owner | None = await self.request(lambda: store.locate(room))
+        if self._is_here(room):
+            return owner  # by now; `come` sees to it
+        if self.leaving and owner is not None and owner.id == self.id:
+            await self.request(lambda: store.release(room, owner.epoch))
+        return owner
 
     # --- worker ---------------------------------------------------------------------------
 

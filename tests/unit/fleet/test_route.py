@@ -27,28 +27,28 @@ def route(owner: Owner | None, **more: Any) -> Route:
 def test_a_free_room_is_taken_here() -> None:
     """Also one of ours that no worker has, and one whose owner's lease is over."""
     assert route(None) == Here()
-    assert route(Owner("a", A, 8.9)) == Here()
-    assert route(Owner("b")) == Here()
+    assert route(Owner("a", 1, A, 8.9)) == Here()
+    assert route(Owner("b", 1)) == Here()
 
 
 def test_anothers_room_is_relayed() -> None:
     """As long as its owner renews its lease in time; even to one that leaves."""
-    assert route(Owner("b", B, 8.9)) == There(B)
-    assert route(Owner("b", B, 5.3)) == There(B)
+    assert route(Owner("b", 1, B, 8.9)) == There(B)
+    assert route(Owner("b", 1, B, 5.3)) == There(B)
     gone = member("b", state="leaving")
-    assert route(Owner("b", gone, 8.9)) == There(gone)
+    assert route(Owner("b", 1, gone, 8.9)) == There(gone)
 
 
 def test_who_is_late_with_his_lease_is_waited_for() -> None:
     """Until it is over, at most."""
-    assert route(Owner("b", B, 5.2)) == Wait(5.2)
-    assert route(Owner("b", B, 0.1), leaving=True) == Wait(0.1)
+    assert route(Owner("b", 1, B, 5.2)) == Wait(5.2)
+    assert route(Owner("b", 1, B, 0.1), leaving=True) == Wait(0.1)
 
 
 def test_nobody_is_relayed_for_ever() -> None:
     """He comes again; what is free is taken all the same."""
-    assert route(Owner("b", B, 8.9), hops=MAX_HOPS - 1) == There(B)
-    assert route(Owner("b", B, 8.9), hops=MAX_HOPS) == Nowhere()
+    assert route(Owner("b", 1, B, 8.9), hops=MAX_HOPS - 1) == There(B)
+    assert route(Owner("b", 1, B, 8.9), hops=MAX_HOPS) == Nowhere()
     assert route(None, hops=MAX_HOPS) == Here()
     assert route(None, hops=MAX_HOPS, leaving=True) == Nowhere()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twisted.internet.defer import Deferred, fail, succeed
 
 from hokm import wire
-from hokm.store.store import Claimed, Entry, StoreAway, Verdict
+from hokm.store.store import Claimed, Entry, OwnedElsewhere, StoreAway, Verdict
 
 
 class MemoryStore:
@@ -17,11 +17,15 @@ class MemoryStore:
         away: It does not answer.
         swallow: It does what it is asked, and the answer is lost.
         slow: Answers wait until `answer` is called.
+        elsewhere: The instance that owns all rooms; None: nobody else does.
+        released: Rooms that were given up, with the epochs of their claims.
         calls: How many commits it was asked for, the empty ones not counted.
     """
 
     def __init__(self) -> None:
         self.away = self.swallow = self.slow = False
+        self.elsewhere: str | None = None
+        self.released: list[tuple[str, int]] = []
         self.calls = 0
         self._rooms: dict[str, tuple[int, int, bytes, list[bytes]]] = {}
         self._hands: dict[str, list[bytes]] = {}
@@ -38,6 +42,8 @@ class MemoryStore:
         self._check()
         if room not in self._rooms:
             return None
+        if self.elsewhere is not None:
+            raise OwnedElsewhere(self.elsewhere)
         epoch, position, snapshot, records = self._rooms[room]
         self._rooms[room] = (epoch + 1, position, snapshot, records)
         return Claimed(epoch + 1, position, snapshot, tuple(records))
@@ -65,6 +71,7 @@ class MemoryStore:
 
     async def release(self, room: str, epoch: int) -> None:
         self._check()
+        self.released.append((room, epoch))
 
     async def hands(self, room: str) -> list[bytes] | None:
         self._check()

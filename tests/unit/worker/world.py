@@ -105,6 +105,7 @@ class World:
         self.store = MemoryStore()
         self.idle: list[str] = []
         self.left: list[str] = []
+        self.leased = True
         self.watching: list[int] = []
         self.numbers = count(1)
         self.chance = random.Random(1)
@@ -130,6 +131,7 @@ class World:
             on_idle=self.idle.append,
             on_left=lambda room, numbers: self.left.append(room),
             on_watching=self.watching.append,
+            may_answer=lambda: self.leased,
         )
 
     def seq_for_another(self) -> int:
