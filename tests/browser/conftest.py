@@ -28,7 +28,7 @@ QUICK = {"target": 1, "bot_seconds": 0, "pause_seconds": 1}
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run one server for all tests here that need none of their own; its address."""
-    server = Server(tmp_path_factory.mktemp("site") / "state")
+    server = Server(tmp_path_factory.mktemp("site") / "state", HOKM_WORKER_FILL_SECONDS="2")
     yield server.url
     server.stop()
 
@@ -94,4 +94,6 @@ def visit(
 
 def _make_quick(route: Route, options: dict[str, Any]) -> None:
     body = json.loads(route.request.post_data or "{}")
-    route.continue_(post_data=json.dumps({"options": {**body["options"], **QUICK, **options}}))
+    route.continue_(
+        post_data=json.dumps(body | {"options": {**body["options"], **QUICK, **options}})
+    )

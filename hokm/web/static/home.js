@@ -3,6 +3,7 @@
 import { face } from "./cards.js";
 import { el, find } from "./dom.js";
 import { prefs, setPref } from "./prefs.js";
+import { PublicTables, Waiting } from "./quick.js";
 import { num, t } from "./texts.js";
 
 const LONGEST_NAME = 24; // characters, as the protocol has it
@@ -15,9 +16,12 @@ export const cleanCode = (text) => text.toUpperCase().replace(/[^0-9A-Z]/g, "");
 export class Home {
   #root = find("home");
   #actions;
+  #public = false;
+  #waiting = null;
   #choices = { target: 7, turn_seconds: 30, first_hakem: "ace", redeal: "none", deal_visible: "hakem_only" };
 
-  // `actions`: {create({options, bots}), open(code), join(role, code), resume(slot), home()}; create may fail.
+  // `actions`: {create({options, bots, isPublic}), search(), cancel(), open(code), join(role, code),
+  // resume(slot), home()}; create may fail.
   constructor(actions) {
     this.#actions = actions;
   }
@@ -30,8 +34,27 @@ export class Home {
   show(message = "") {
     this.#fill(
       this.#hero(),
-      el("div", { class: "panel entry" }, this.#problem(message), this.#nameField(), this.#createForm(), el("hr"), this.#joinForm()),
+      el(
+        "div",
+        { class: "panel entry" },
+        this.#problem(message),
+        this.#nameField(),
+        el("div", { class: "row quick" }, this.#button(t("quickMatch"), () => this.#actions.search(), "primary"), el("span", { class: "hint" }, t("quickHint"))),
+        el("hr"),
+        this.#createForm(),
+        el("hr"),
+        this.#joinForm(),
+        new PublicTables((code) => this.#actions.open(code)).node,
+      ),
     );
+  }
+
+  // A search for a table: how it stands is told to what is returned.
+  search() {
+    this.#waiting?.stop();
+    this.#waiting = new Waiting(() => this.#actions.cancel());
+    this.#fill(this.#hero(), this.#waiting.node);
+    return this.#waiting;
   }
 
   // An invitation to `code`; `seats` are those that this browser has at the table already;
@@ -79,14 +102,14 @@ export class Home {
   }
 
   #createForm() {
-    const buttons = [false, true].map((bots) => this.#button(t(bots ? "playBots" : "createTable"), () => this.#create(bots, buttons), bots ? "" : "primary"));
+    const buttons = [false, true].map((bots) => this.#button(t(bots ? "playBots" : "createTable"), () => this.#create(bots, buttons)));
     return el("div", { class: "create" }, el("div", { class: "row" }, buttons), this.#options());
   }
 
   async #create(bots, buttons) {
     for (const node of buttons) node.disabled = true;
     try {
-      await this.#actions.create({ options: this.#choices, bots });
+      await this.#actions.create({ options: this.#choices, bots, isPublic: this.#public && !bots });
     } catch {
       this.#complain(t("createFailed"));
     }
@@ -109,6 +132,7 @@ export class Home {
       this.#choice("firstHakem", [["ace", t("byAce")], ["random", t("byLot")]], "first_hakem"),
       this.#switch("redealOption", "redeal", ["none", "ten_low"]),
       this.#switch("allFive", "deal_visible", ["hakem_only", "all_five"]),
+      this.#publicSwitch(),
     );
   }
 
@@ -128,6 +152,15 @@ export class Home {
       this.#choices[name] = box.checked ? on : off;
     });
     return el("label", { class: "line" }, el("span", {}, t(key)), box);
+  }
+
+  #publicSwitch() {
+    const box = el("input", { type: "checkbox", name: "public" });
+    box.checked = this.#public;
+    box.addEventListener("change", () => {
+      this.#public = box.checked;
+    });
+    return el("label", { class: "line" }, el("span", {}, t("publicOption")), box);
   }
 
   #joinForm() {

@@ -5,6 +5,7 @@ import { Home, cleanCode } from "./home.js";
 import { heldElsewhere, newSlot, savedSeats, saveSeat, slotHere } from "./memory.js";
 import { onPref, prefs, setPref } from "./prefs.js";
 import { Room } from "./room.js";
+import { Search } from "./search.js";
 import { Sheet, rulesContent } from "./sheet.js";
 import { t, tCode, translate } from "./texts.js";
 
@@ -21,11 +22,11 @@ const room = new Room(sheet, {
 });
 
 const home = new Home({
-  async create({ options, bots }) {
+  async create({ options, bots, isPublic }) {
     const answer = await fetch("/api/rooms", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ options }),
+      body: JSON.stringify({ options, public: isPublic }),
     });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const { room_code: code, host_token: token } = await answer.json();
@@ -33,11 +34,49 @@ const home = new Home({
     saveSeat(code, slot, { token, id: 0, name: playerName() });
     go(urlOf(code), () => enter(code, { slot, bots }));
   },
+  search: () => startSearch(),
+  cancel() {
+    endSearch();
+    show(() => home.show());
+  },
   open: (code) => go(urlOf(code)),
   join: (role, code) => enter(code, role === "player" ? { slot: newSlot() } : { role }),
   resume: (slot) => enter(codeOfUrl(), { slot }),
   home: () => go("/"),
 });
+
+let search = null;
+
+function startSearch() {
+  let panel = home.search();
+  let last = null;
+  again = () => {
+    panel = home.search();
+    if (last) panel.show(last);
+  };
+  const name = playerName();
+  search = new Search(name, {
+    progress: (stand) => panel.show((last = stand)),
+    waiting: () => panel.wait(),
+    found({ code, token, seed }) {
+      panel.stop();
+      search = null;
+      const slot = newSlot();
+      saveSeat(code, slot, { token, id: 0, name, seed });
+      go(urlOf(code), () => enter(code, { slot }));
+    },
+    refused(reason) {
+      panel.stop();
+      search = null;
+      show(() => home.show(tCode("refused", reason)));
+    },
+  });
+}
+
+function endSearch() {
+  search?.cancel();
+  search = null;
+}
 
 const urlOf = (code) => `/?room_code=${code}`;
 const codeOfUrl = () => cleanCode(new URLSearchParams(location.search).get("room_code") ?? "");
@@ -65,6 +104,7 @@ function enter(code, how) {
 // A reload goes on at once, and so does a seat that no other tab has; otherwise the person chooses.
 async function route() {
   room.exit();
+  endSearch();
   const code = codeOfUrl();
   if (!code) {
     show(() => home.show());

@@ -5,6 +5,9 @@ import { prefs } from "./prefs.js";
 const EN = {
   title: "Hokm", tagline: "The Persian game of trumps, for four", yourName: "Your name", guest: "Guest",
   createTable: "Create a table", playBots: "Play with three bots", joinTable: "Join a table",
+  quickMatch: "Quick match", quickHint: "With others who look for a table", searching: "Looking for players…", cancel: "Cancel",
+  onlyYou: "So far only you", playersWait: "{n} players are here", botsIn: "With bots in {n} seconds",
+  publicTables: "Open tables", freeSeats: "{n} free", inPlay: "playing", full: "full", toPoints: "to {n}", publicOption: "Show the table to everybody",
   joinCode: "Table code", join: "Join", watch: "Watch", options: "Table options",
   invited: "You are invited to table {code}", joinAs: "Take a seat", continueAs: "Go on as {name}",
   continueHint: "This seat is open in another tab; going on here moves it to this one.",
@@ -59,6 +62,9 @@ const EN = {
 const FA = {
   title: "حکم", tagline: "بازی ایرانی حکم، برای چهار نفر", yourName: "نام شما", guest: "مهمان",
   createTable: "ساختن میز", playBots: "بازی با سه ربات", joinTable: "پیوستن به میز",
+  quickMatch: "بازی سریع", quickHint: "سر یک میز با هر که دنبال بازی است", searching: "در جست‌وجوی بازیکن…", cancel: "انصراف",
+  onlyYou: "فعلاً تنها شما", playersWait: "{n} بازیکن اینجا هستند", botsIn: "{n} ثانیه دیگر با ربات‌ها",
+  publicTables: "میزهای باز", freeSeats: "{n} جای خالی", inPlay: "در حال بازی", full: "پر", toPoints: "تا {n}", publicOption: "میز را همه ببینند",
   joinCode: "کد میز", join: "پیوستن", watch: "تماشا", options: "تنظیم‌های میز",
   invited: "به میز {code} دعوت شده‌اید", joinAs: "نشستن سر میز", continueAs: "ادامه با نام {name}",
   continueHint: "این صندلی در برگهٔ دیگری باز است؛ با ادامه، به این برگه می‌آید.",
