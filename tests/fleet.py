@@ -161,9 +161,21 @@ class Fleet:
             raise
 
     def add(self, number: int, redis: int | None = None, **options: Any) -> Server:
-        """Start one more instance."""
-        server = Server(
-            self._directory / f"instance{number}",
+        """Start one more instance.
+
+        Args:
+            redis: Port at which it finds the store; else the store's own.
+        """
+        server = self.server(self._directory / f"instance{number}", number, redis, **options)
+        self.instances.append(server)
+        return server
+
+    def server(
+        self, directory: Path, number: int, redis: int | None = None, **options: Any
+    ) -> Server:
+        """Start a server that is to be an instance."""
+        return Server(
+            directory,
             "--redis",
             f"redis://127.0.0.1:{redis or self.store_port}/0",
             "--instance-id",
@@ -172,8 +184,6 @@ class Fleet:
             str(self.lease),
             **{"workers": 1, **options},
         )
-        self.instances.append(server)
-        return server
 
     def ask(self, *words: str) -> Any:
         """Ask the store something; returns a text, a number's digits, or None."""

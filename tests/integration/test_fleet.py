@@ -62,10 +62,26 @@ def start_fleet(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
         fleet.stop()
 
 
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Start three instances that end with the last test of this file."""
+    fleet = Fleet(tmp_path_factory.mktemp("three"), 3, **FAST)
+    yield fleet
+    fleet.stop()
+
+
+@pytest.fixture
+def fleet(three: Fleet) -> Fleet:
+    """Start those of the three again that a test has ended."""
+    for server in three.instances:
+        if server.process is None:
+            server.start()
+    return three
+
+
 @pytest_twisted.ensureDeferred
-async def test_players_come_anywhere(start_fleet: Callable[..., Fleet]) -> None:
+async def test_players_come_anywhere(fleet: Fleet) -> None:
     """Each player lands on an instance by chance; each room is played on one of them."""
-    fleet = start_fleet(3)
     balancer = Balancer([server.port for server in fleet.instances])
     tables = [Table(balancer.url, seed, target=3) for seed in range(12)]
     await gatherResults([Deferred.fromCoroutine(table.sit_down()) for table in tables])
@@ -102,6 +118,15 @@ async def sit_down(fleet: Fleet, balancer: Balancer, count: int) -> list[Table]:
     return tables
 
 
+def test_an_id_is_one_servers(fleet: Fleet, tmp_path: Path) -> None:
+    """A second server with the id of a living one ends, and says why."""
+    with pytest.raises(AssertionError, match="another hokm is instance i0 on this store"):
+        fleet.server(tmp_path / "double", 0)
+    status = fleet.instances[0].status()
+    assert status["instance"]["id"] == "i0" and status["instance"]["has_lease"]
+    assert [member["id"] for member in status["fleet"]] == ["i0", "i1", "i2"]
+
+
 def name(fleet: Fleet, server: Server) -> str:
     """Return an instance's id."""
     return f"i{fleet.instances.index(server)}"
@@ -117,9 +142,8 @@ def fullest(fleet: Fleet, tables: list[Table]) -> tuple[Server, list[Table]]:
 
 @pytest.mark.slow
 @pytest_twisted.ensureDeferred
-async def test_an_instance_is_powered_off(start_fleet: Callable[..., Fleet]) -> None:
+async def test_an_instance_is_powered_off(fleet: Fleet) -> None:
     """Its players go on elsewhere once its lease is over, and no acknowledged play is lost."""
-    fleet = start_fleet(3)
     balancer = Balancer([server.port for server in fleet.instances])
     tables = await sit_down(fleet, balancer, ROOMS)
     server, there = fullest(fleet, tables)
@@ -138,9 +162,8 @@ async def test_an_instance_is_powered_off(start_fleet: Callable[..., Fleet]) -> 
 
 @pytest.mark.slow
 @pytest_twisted.ensureDeferred
-async def test_an_instance_leaves(start_fleet: Callable[..., Fleet]) -> None:
+async def test_an_instance_leaves(fleet: Fleet) -> None:
     """Its players are back at the table within a second, those who come there still, too."""
-    fleet = start_fleet(3)
     balancer = Balancer([server.port for server in fleet.instances])
     tables = await sit_down(fleet, balancer, ROOMS)
     server, there = fullest(fleet, tables)
@@ -235,6 +258,7 @@ async def test_an_instance_loses_the_store(start_fleet: Callable[..., Fleet]) ->
         await table.pause()
         check_so_far(fleet.instances[0], table)
         table.end()
+    await threads.deferToThread(lonely.stop)  # which needs the link
     for one in (link, first, balancer):
         one.cut()
 
@@ -263,8 +287,10 @@ async def test_an_instance_stands_still(start_fleet: Callable[..., Fleet]) -> No
     resumes = [client.resumes for client in stayed]
     woke = time.monotonic()
     stop_all(sleeper, signal.SIGCONT)
+    while [client.resumes for client in stayed] != [before + 1 for before in resumes]:
+        assert time.monotonic() < woke + 15, [table.plight() for table in tables]
+        await wait(0.02)
     await played_on(tables, 15)
-    assert [client.resumes for client in stayed] == [before + 1 for before in resumes]
     assert all(ear.since(woke)[0][1] == "Welcome" for ear in ears)
     assert {fleet.owner(table.code) for table in tables} == {("i1", 2)}
     for table in tables:
