@@ -7,6 +7,7 @@ allows it; what he has not taken within a while is dropped with him.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -20,6 +21,12 @@ from hokm.gate.answer import Answer
 
 LINGER_SECONDS: Final = 5.0  # for one end to take what is left, once the other one has gone
 RETRY_SECONDS: Final = 1  # for who comes while no instance can be reached
+_DEAD_AFTER: Final = {  # 8 s without a word, whether there is something to send or not; tcp(7)
+    socket.TCP_KEEPIDLE: 5,
+    socket.TCP_KEEPINTVL: 1,
+    socket.TCP_KEEPCNT: 3,
+    socket.TCP_USER_TIMEOUT: 8000,
+}
 UNAVAILABLE: Final = answer(503, "Service Unavailable", retry_after=RETRY_SECONDS)
 
 
@@ -204,9 +211,13 @@ class InstanceEnd(Protocol):
         self.pump = pump
 
     def connectionMade(self) -> None:
-        """Send without delay."""
+        """Send without delay, and notice an instance's end that only a dead machine has."""
         transport: Any = self.transport
         transport.setTcpNoDelay(True)
+        transport.setTcpKeepAlive(True)
+        sock: socket.socket = transport.getHandle()
+        for option, value in _DEAD_AFTER.items():
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def dataReceived(self, data: bytes) -> None:
         """Pass bytes on."""

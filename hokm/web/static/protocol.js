@@ -84,6 +84,8 @@ export class Connection {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const url = `${scheme}://${location.host}/ws?room_code=${encodeURIComponent(this.code)}`;
     const socket = (this.#socket = new WebSocket(url, SUBPROTOCOL));
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#drop(), SILENCE_MS); // no browser gives up so soon
     this.on.status(this.#tries ? "reconnecting" : "connecting");
     socket.onopen = () => this.#ask();
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
