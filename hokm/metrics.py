@@ -198,7 +198,8 @@ class Metrics:
             "hokm_cpu_usage", "Part of one core that the worker uses, 0 to 1."
         )
         self.memory_usage = self._of_worker(
-            "hokm_memory_usage", "Worker's resident memory as part of what it may have, 0 to 1."
+            "hokm_memory_usage",
+            "Worker's memory, page cache not counted, as part of what it may have, 0 to 1.",
         )
         self.worker_lag = self._of_worker(
             "hokm_worker_lag_seconds",
@@ -221,7 +222,9 @@ class Metrics:
             "hokm_cpu_seconds_total", "CPU time that this server's processes used.", "process"
         )
         self.memory_bytes = self._gauge(
-            "hokm_memory_bytes", "Resident memory of this server's processes.", "process"
+            "hokm_memory_bytes",
+            "Memory of this server's processes, page cache not counted.",
+            "process",
         )
         self.disk_bytes = self._counter(
             "hokm_disk_bytes_total",
@@ -367,7 +370,7 @@ at the first look or the disk of a store that is elsewhere, has no sample. Of a 
 there are `NAME_bucket`, `NAME_sum` and `NAME_count`.
 
 Labels have few values: `worker` is a small number that is used again; `process` is `supervisor`,
-`store` (the embedded one) or a worker's, as `worker 1`, spares too; `direction` is `in` or `out`,
-`read` or `written`, `up` or `down`; `code` is an error of the protocol, `rule` a rule of scaling;
-`period` is `today`, `day`, `week` or `month`, `days` 1, 7 or 30; `reason` and `trust` are what they
-say."""
+`store` (the embedded one), `worker 1` and so on (spares too), or `gate 1`; `direction` is `in` or
+`out`, `read` or `written`, `up` or `down`; `code` is an error of the protocol, `rule` a rule of
+scaling; `period` is `today`, `day`, `week` or `month`, `days` 1, 7 or 30; `reason` and `trust` are
+what they say."""

@@ -29,7 +29,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "memory": Metric(
         "%",
         "shared",
-        "a worker's resident memory, mean, as part of its share: what the machine or cgroup has, "
+        "a worker's memory, mean, as part of its share: what the machine or cgroup has, "
         "divided by `max_workers`",
     ),
     "connections_per_worker": Metric("", "shared", "open connections of a worker, mean"),

@@ -21,7 +21,7 @@ class WorkerReading(Struct, frozen=True, kw_only=True):
 
     Attributes:
         cpu: Part of one core since the last look, 0 to 1 and a little more.
-        memory: Resident bytes.
+        memory: Bytes, page cache not counted.
         loop_lag_ms: 99th percentile of the last 30 s.
     """
 

@@ -18,7 +18,9 @@ from prometheus_client import Counter
 
 from hokm.metrics import WAYS, Metrics
 from hokm.store.embedded import EmbeddedServer
+from hokm.supervisor.gates import Gates
 from hokm.supervisor.pool import Pool
+from hokm.supervisor.sampler import own_memory
 
 LOOK_S: Final = 5.0  # between two looks; what a process used since the last one dies with it
 _DISK_WAYS: Final = ("read", "written")
@@ -26,12 +28,14 @@ _DISK_WAYS: Final = ("read", "written")
 Bytes: TypeAlias = tuple[int, int]  # in and out, or read and written
 
 
-def processes(pool: Pool, store: EmbeddedServer | None) -> Iterator[tuple[str, int]]:
+def processes(pool: Pool, gates: Gates, store: EmbeddedServer | None) -> Iterator[tuple[str, int]]:
     """Yield what this server consists of: names for the label `process`, and pids."""
     yield "supervisor", os.getpid()
     for worker in pool:
         if worker.pid is not None:
             yield f"worker {worker.id}", worker.pid
+    for number, pid in enumerate(gates.pids(), 1):
+        yield f"gate {number}", pid
     if store is not None and store.pid is not None:
         yield "store", store.pid
 
@@ -115,7 +119,7 @@ class Consumption:
     def _look_at(self, name: str, seen: _Seen) -> None:
         metrics, process = self._metrics, seen.process
         with process.oneshot():
-            cpu, disk, memory = _cpu(process), _disk(process), process.memory_info().rss
+            cpu, disk, memory = _cpu(process), _disk(process), own_memory(process)
         descriptors = _descriptors(process)
         metrics.memory_bytes.labels(name).set(memory)
         metrics.descriptor_usage.labels(name).set(descriptors)

@@ -260,6 +260,10 @@ class Gates:
         """Return the descriptor of the socket for TLS, if there is one."""
         return [] if self.listening is None else [self.listening.fileno()]
 
+    def pids(self) -> list[int]:
+        """Return the processes of all gates, the oldest first."""
+        return [gate.pid for gate in self._all if gate.pid is not None]
+
     def estate(self) -> dict[str, Any]:
         """Write down the fields of an estate that concern gates."""
         kept = (

@@ -20,7 +20,7 @@ class Usage(Struct, frozen=True):
 
     Attributes:
         cpu: Part of one core, 0 to 1 and a little more.
-        memory: Resident bytes.
+        memory: Bytes, page cache not counted.
     """
 
     cpu: float | None = None
@@ -54,7 +54,7 @@ class Sampler:
                 seen = self._seen[pid] = _Seen(psutil.Process(pid))
             with seen.process.oneshot():
                 times = seen.process.cpu_times()
-                seen.memory = seen.process.memory_info().rss
+                seen.memory = own_memory(seen.process)
             seen.looks.append((self._now(), times.user + times.system))
         except psutil.Error:
             self.forget(pid)
@@ -76,3 +76,12 @@ class Sampler:
     def forget(self, pid: int) -> None:
         """Look at *pid* no more."""
         self._seen.pop(pid, None)
+
+
+def own_memory(process: psutil.Process) -> int:
+    """Return the bytes that a process has in memory, but for pages of files.
+
+    Those are page cache: all processes of one program share them, and the system takes them back.
+    """
+    info = process.memory_info()
+    return int(info.rss - info.shared)

@@ -208,7 +208,7 @@ class Supervisor(Service):
         self.guests = Guests(visits=Visits(self.store), metrics=metrics, now=time.time)
         self.consumption = Consumption(
             metrics=metrics,
-            processes=lambda: processes(self.pool, self._embedded),
+            processes=lambda: processes(self.pool, self.gates, self._embedded),
             traffic=connections.traffic,
             store_dir=None if self._embedded is None else Path(settings.state_dir),
             first_life=heritage is None,

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
-from hokm.metrics import never_forks
+from hokm.multiprocess import never_forks
 from hokm.store.redis import RedisStore
 from hokm.store.store import Entry, Verdict
 from hokm.worker.__main__ import CHANNEL

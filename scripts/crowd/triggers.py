@@ -24,7 +24,7 @@ from crowd.watch import LOOK_SECONDS, Event, Watch
 from hokm.supervisor.machine import Machine
 
 MEGABYTE: Final = 1 << 20
-LIMIT: Final = 250 * MEGABYTE  # resident, of a worker: more is too much; an idle one has 60
+LIMIT: Final = 250 * MEGABYTE  # of a worker: more is too much; an idle one has 40
 BALLAST: Final = 320 * MEGABYTE
 CPU_LIMIT: Final = 40.0  # %; on a machine with other work a worker may not get all that it wants
 CPU: Final = 0.95  # part of a core that it wants

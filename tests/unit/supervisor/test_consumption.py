@@ -35,7 +35,7 @@ class Process:
         return SimpleNamespace(user=self.cpu, system=0.0)
 
     def memory_info(self) -> Any:
-        return SimpleNamespace(rss=1000)
+        return SimpleNamespace(rss=1500, shared=500)
 
     def io_counters(self) -> Any:
         if self.disk is None:

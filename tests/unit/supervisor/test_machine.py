@@ -109,7 +109,7 @@ class Process:
         return SimpleNamespace(user=self.spent / 2, system=self.spent / 2)
 
     def memory_info(self) -> Any:
-        return SimpleNamespace(rss=5)
+        return SimpleNamespace(rss=7, shared=2)
 
 
 def test_cpu_over_a_time(monkeypatch: Any) -> None:
