@@ -137,7 +137,8 @@ class Shared(Collector):
         return [] if self._directory is None else sorted(self._directory.glob(pattern))
 
     def _read(self, pattern: str) -> list[Metric]:
-        files = [str(file) for file in self._files(pattern)]
+        # A process makes an empty file first; killed then, it leaves one that cannot be read.
+        files = [str(file) for file in self._files(pattern) if file.stat().st_size]
         if not files:
             return []
         return list(MultiProcessCollector.merge(files))

@@ -157,6 +157,16 @@ def test_values_are_rendered() -> None:
     assert "hokm_cpu_usage|worker=2" not in found
 
 
+def test_a_file_that_was_just_made(tmp_path: Path) -> None:
+    """It holds nothing yet, and hides nobody's values; with its process it goes."""
+    metrics = Metrics(workers=tmp_path)
+    metrics.plays.inc()
+    (tmp_path / "counter_7.db").touch()
+    assert samples(metrics)["hokm_plays_total"] == 1
+    metrics.forget(7)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_prepare_cleans(tmp_path: Path) -> None:
     """The values of an earlier run are removed, and the variable for the workers is returned."""
     directory = tmp_path / "a" / "b"
