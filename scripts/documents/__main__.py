@@ -25,6 +25,7 @@ def documents() -> dict[str, str]:
         "docs/operations/settings.md": config.markdown(),
         "docs/operations/rules.md": scaling.markdown(),
         "docs/operations/metrics.md": metrics.markdown(),
+        "etc/kubernetes/monitoring/alerts.yml": _manifest(ROOT / "etc/prometheus/rules/hokm.yml"),
         **{f"etc/grafana/dashboards/{name}": _json(d) for name, d in dashboards().items()},
     }
 
@@ -55,6 +56,23 @@ def main() -> int:
 
 def _read(path: Path) -> str | None:
     return path.read_text() if path.exists() else None
+
+
+def _manifest(rules: Path) -> str:
+    """Return the rules as the Prometheus operator takes them."""
+    lines = [f"  {line}".rstrip() for line in rules.read_text().splitlines()]
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+_HEAD = """\
+# Made from etc/prometheus/rules/hokm.yml by scripts/docs.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: hokm
+  namespace: hokm-game
+spec:
+"""
 
 
 def _json(value: dict[str, Any]) -> str:

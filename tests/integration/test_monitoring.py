@@ -98,6 +98,13 @@ def test_alerts_are_the_guides_and_are_explained() -> None:
     assert entries == list(found)
 
 
+def test_kubernetes_has_the_same_rules() -> None:
+    """Those for the Prometheus operator are the ones that are tested here."""
+    manifest = ROOT / "etc" / "kubernetes" / "monitoring" / "alerts.yml"
+    rules = yaml.safe_load(RULES.read_text())
+    assert yaml.safe_load(manifest.read_text())["spec"] == rules
+
+
 def test_inhibitions_name_alerts() -> None:
     """Alertmanager is told of no alert that there is not."""
     text = (ROOT / "etc" / "alertmanager" / "alertmanager.yml").read_text()
