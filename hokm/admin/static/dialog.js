@@ -5,7 +5,7 @@ import { Away, Refused } from "./api.js";
 
 // Ask. `says` is what will happen, in paragraphs; `fields` are nodes of a form; `run` does it and
 // returns the job, which goes to `done`. What the server refuses is told here.
-export function confirm({ title, says, fields = [], action, run, done }) {
+export function askFirst({ title, says, fields = [], action, run, done }) {
   const dialog = find("dialog");
   const error = el("p", { class: "error", role: "alert" });
   const cancel = el("button", { class: "button", type: "button", on: { click: () => dialog.close() } }, "Cancel");

@@ -13,6 +13,7 @@ import { Verbs } from "./verbs.js";
 import { Workers } from "./workers.js";
 
 const EVERY_MS = 1000;
+const GAP_MS = 5000; // not looked for longer: what was between, the server may remember
 
 const trends = new Trends();
 const strip = new Strip();
@@ -28,7 +29,7 @@ async function look() {
   clearTimeout(timer);
   const mine = ++round;
   try {
-    if (answered === null) trends.load(await get("/api/trends"));
+    if (answered === null || Date.now() - answered > GAP_MS) trends.load(await get("/api/trends"));
     const [status, found] = await Promise.all([get("/api/status"), get(rooms.path)]);
     if (mine === round) show(status, found);
   } catch (trouble) {

@@ -7,7 +7,7 @@ export class Trends {
   #workers = new Map(); // by number: {pid, series}
   #told = {};
 
-  // Take what the server remembers, for the workers that the next status shows.
+  // Take what the server remembers, for the workers that the next status shows, in place of all.
   load(trends) {
     this.#told = trends.workers;
     this.#workers.clear();

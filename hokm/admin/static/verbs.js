@@ -1,7 +1,7 @@
 // What an operator can have done: each verb with what it will do, in words.
 
 import { post } from "./api.js";
-import { confirm } from "./dialog.js";
+import { askFirst } from "./dialog.js";
 import { el } from "./dom.js";
 import { plural } from "./format.js";
 
@@ -19,7 +19,7 @@ export class Verbs {
   }
 
   #ask(question) {
-    confirm({ ...question, done: this.#begun });
+    askFirst({ ...question, done: this.#begun });
   }
 
   drain(status, worker) {

@@ -60,8 +60,8 @@ export class Workers {
     );
     const update = (worker) => {
       const seen = this.#trends.of(id);
-      const alive = worker.pid !== null;
-      setText(pid, alive ? `pid ${worker.pid}` : "");
+      const alive = worker.memory > 0; // else nobody has looked at it yet, or it is gone
+      setText(pid, worker.pid === null ? "" : `pid ${worker.pid}`);
       setText(state, worker.state);
       state.dataset.state = worker.state;
       setText(rooms, count(worker.rooms));
