@@ -9,7 +9,7 @@ from hokm.scaling.decide import Decision, decide
 from hokm.scaling.metric import METRICS
 from hokm.scaling.overload import Overload, judge
 from hokm.scaling.reading import BadRule, check, markdown, read_rules
-from hokm.scaling.relief import Load, RoomCost, RoomMove, cheapest, choose_moves, load_of, messages
+from hokm.scaling.relief import Load, RoomCost, RoomMove, cheapest, choose_moves, loads_of, messages
 from hokm.scaling.rules import DEFAULTS, MAX_WORKERS, Rule, Scaling
 from hokm.scaling.sample import (
     History,
@@ -44,7 +44,7 @@ __all__ = [
     "choose_moves",
     "decide",
     "judge",
-    "load_of",
+    "loads_of",
     "markdown",
     "measure",
     "messages",

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-OVERLOAD_S: Final = 5.0  # of lag above the limit; longer than the lag's window of 4 s remembers
+OVERLOAD_S: Final = 5.0  # of lag above the limit; longer than the lag's window of 3 s remembers
 RELIEF_S: Final = 5.0  # of lag under the part below, until new rooms are welcome again
 CALM: Final = 0.5  # of the limit
 

@@ -8,6 +8,7 @@ can reach, so that a level load moves nothing. Deterministic; workers and rooms 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median_low
 from typing import Final
@@ -28,8 +29,10 @@ class Load(Struct, frozen=True):
     """How loaded a worker is that takes rooms.
 
     Attributes:
-        heat: Its load as part of what the rules allow one worker.
-        lags: Whether its event loop lags more than the rules allow.
+        heat: Its load as part of what the rules allow one worker; 1 at least where it lags: it has
+            too much to do, whether that is seen in its CPU or not.
+        lags: Whether its event loop lags more than the rules allow, and far more than another's:
+            what makes all lag is the machine, or too much for all.
         by: The metric that heats it.
     """
 
@@ -40,9 +43,10 @@ class Load(Struct, frozen=True):
 
 
 class RoomCost(Struct, frozen=True):
-    """A room that can be moved.
+    """A room.
 
     Attributes:
+        fixed: Whether it stays where it is: it moves, or has moved within half a minute.
         cost: What it costs its worker, in any unit that is the same for all rooms: messages per
             second (`messages`) or connections.
     """
@@ -50,6 +54,7 @@ class RoomCost(Struct, frozen=True):
     room: str
     worker: int
     cost: float
+    fixed: bool = False
 
 
 class RoomMove(Struct, frozen=True):
@@ -60,12 +65,25 @@ class RoomMove(Struct, frozen=True):
     target: int
 
 
-def load_of(worker: WorkerReading, scaling: Scaling, memory_limit: int | None) -> Load | None:
-    """Return how loaded a worker is; None when nothing is known of it.
+def loads_of(
+    workers: Sequence[WorkerReading], scaling: Scaling, memory_limit: int | None
+) -> list[Load]:
+    """Return how loaded the workers are of which anything is known.
 
     Args:
         memory_limit: Bytes that machine or cgroup have; None when not known.
     """
+    limits = [rule.threshold for rule in additions(scaling) if rule.metric == "loop_lag_ms"]
+    lags = [worker.loop_lag_ms for worker in workers if worker.loop_lag_ms is not None]
+    least = min(lags) if len(lags) > 1 else 0.0
+    limit = max(min(limits, default=math.inf), _FAR_MORE * least)
+    found = (_load_of(worker, scaling, memory_limit, limit) for worker in workers)
+    return [load for load in found if load is not None]
+
+
+def _load_of(
+    worker: WorkerReading, scaling: Scaling, memory_limit: int | None, lag_limit_ms: float
+) -> Load | None:
     share = None if memory_limit is None else memory_limit / scaling.max_workers
     parts: dict[str, float | None] = {
         "cpu": None if worker.cpu is None else 100 * worker.cpu,
@@ -81,9 +99,8 @@ def load_of(worker: WorkerReading, scaling: Scaling, memory_limit: int | None) -
     if not known:
         return None
     heat, by = max(known)
-    lag = worker.loop_lag_ms or 0.0
-    limits = [rule.threshold for rule in additions(scaling) if rule.metric == "loop_lag_ms"]
-    return Load(worker.id, heat, any(lag > limit for limit in limits), by)
+    lags = (worker.loop_lag_ms or 0.0) > lag_limit_ms
+    return Load(worker.id, max(heat, 1.0) if lags else heat, lags, by)
 
 
 def messages(
@@ -126,7 +143,7 @@ def choose_moves(
 
     Args:
         loads: The workers that take rooms.
-        rooms: Their rooms, but for those that are moving, or have moved within half a minute.
+        rooms: All of theirs.
         tolerance: See `Scaling`.
         most: Rooms at once.
         affinity: How much a room wants to be on a worker (`placement.weight`): among equals, the
@@ -151,7 +168,8 @@ def choose_moves(
             continue
         goal, limit = (mean, max(level, 1.0)) if giver.lags else (level, level)
         coolest = min(takers, key=lambda worker: (heat[worker], worker))
-        own = [room for room in held[giver.worker] if room.cost >= least.get(giver.worker, 0)]
+        cost = least.get(giver.worker, 0.0)
+        own = [room for room in held[giver.worker] if room.cost >= cost and not room.fixed]
         own.sort(key=lambda room: (-room.cost, -affinity(room.room, coolest), room.room))
         for room in own:
             if heat[giver.worker] <= goal or len(moves) == most:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from hokm.scaling.decide import decide
 from hokm.scaling.overload import Overload, judge
-from hokm.scaling.relief import RoomCost, cheapest, choose_moves, load_of
+from hokm.scaling.relief import RoomCost, cheapest, choose_moves, loads_of
 from hokm.scaling.rules import Scaling
 from hokm.scaling.sample import History, Reading, WorkerReading, measure, remember, typical_lag
 from hokm.scaling.traces import Chance, Trace
@@ -168,8 +168,7 @@ class _Server:
     def relieve(self, reading: Reading) -> None:
         """Move rooms off hot workers."""
         limit = reading.memory_limit
-        loads = [load_of(worker, self._scaling, limit) for worker in reading.workers]
-        known = [load for load in loads if load is not None]
+        known = loads_of(reading.workers, self._scaling, limit)
         self._lagging = {load.worker for load in known if load.lags}
         if not any(load.heat > 1 or load.lags for load in known):
             return

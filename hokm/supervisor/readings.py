@@ -17,7 +17,7 @@ from hokm.supervisor.tables import Tables
 from hokm.supervisor.trends import Trends
 from hokm.supervisor.worker import Worker
 
-RECENT_S: Final = 4.0  # what moves of rooms go by: a move shows its effect after as long
+RECENT_S: Final = 3.0  # what moves of rooms go by: a move shows its whole effect after as long
 MATCHES: Final = 10  # fewer say nothing about a match's length
 MATCH_LOOKS: Final = 30  # that the length is taken from ...
 MATCH_LOOK_S: Final = 60.0  # ... and how far they are apart: reading all processes' values costs

@@ -11,18 +11,19 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
-from hokm.scaling import Load, RoomCost, RoomMove, Scaling, choose_moves, load_of, messages
+from hokm.scaling import Load, RoomCost, RoomMove, Scaling, choose_moves, loads_of, messages
 from hokm.supervisor.operations import Operations
 from hokm.supervisor.placement import RoomCode, WorkerId, weight
 from hokm.supervisor.pool import Pool
-from hokm.supervisor.readings import Readings
+from hokm.supervisor.readings import RECENT_S, Readings
 from hokm.supervisor.routing import Routing
 from hokm.supervisor.worker import Worker
 from hokm.tasks import run
 
 _log = Logger()
 
-MOST: Final = 20  # rooms at once, and as many a second
+MOST: Final = 20  # rooms a second
+SETTLE_S: Final = RECENT_S + 1  # after rooms have moved, until it is seen what that has done
 REST_S: Final = 30.0  # a room that has moved stays where it is for so long
 
 
@@ -54,21 +55,27 @@ class Relief:
         self._operations = operations
         self._moved: dict[RoomCode, float] = {}
         self._moving = False
+        self._ended = float("-inf")  # when the last ones had moved
         self._givers: frozenset[int] = frozenset()  # that the log has told of
 
     def look(self) -> None:
         """Spare those that lag, and begin to move what is too much; once a second."""
-        loads = self._loads()
+        scaling, limit = self._scaling(), self._readings.machine.memory
+        loads = loads_of(self._readings.recent(), scaling, limit)
         self._placement.spare([WorkerId(load.worker) for load in loads if load.lags])
         hot = [load for load in loads if load.heat > 1 or load.lags]
         if not hot:
             self._givers = frozenset()
         elif len(loads) > 1 and not self._moving:
+            # Connections are counted; what a worker does, and how it lags, is seen only later.
+            work = _works(hot)
+            if work and self._clock.seconds() - self._ended < SETTLE_S:
+                return
             moves = choose_moves(
                 loads,
-                self._rooms(_works(hot)),
-                tolerance=self._scaling().tolerance,
-                most=MOST,
+                self._rooms(work),
+                tolerance=scaling.tolerance,
+                most=int(MOST * SETTLE_S) if work else MOST,
                 affinity=lambda room, worker: weight(RoomCode(room), WorkerId(worker)),
             )
             if moves:
@@ -76,13 +83,8 @@ class Relief:
                 self._moving = True
                 run(self._move(moves), "moving rooms off busy workers")
 
-    def _loads(self) -> list[Load]:
-        scaling, limit = self._scaling(), self._readings.machine.memory
-        found = (load_of(one, scaling, limit) for one in self._readings.recent())
-        return [load for load in found if load is not None]
-
     def _rooms(self, work: bool) -> list[RoomCost]:
-        """Return the rooms that may move: neither on the move, nor just moved.
+        """Return all rooms; those on the move, and those that have just moved, stay.
 
         Args:
             work: Whether they cost what they make their worker do; else as many as are connected.
@@ -92,10 +94,9 @@ class Relief:
         workers = self._pool.ready
         work = work and all(w.stats is not None and w.stats.records_s is not None for w in workers)
         return [
-            RoomCost(room, worker.id, cost)
+            RoomCost(room, worker.id, cost, RoomCode(room) in self._moves or room in self._moved)
             for worker in workers
             for room, cost in self._costs(worker, work).items()
-            if RoomCode(room) not in self._moves and RoomCode(room) not in self._moved
         ]
 
     def _costs(self, worker: Worker, work: bool) -> Mapping[str, float]:
@@ -115,6 +116,7 @@ class Relief:
             await self._operations.move_all(wanted, moved)
         finally:
             self._moving = False
+            self._ended = self._clock.seconds()
 
     def _tell(self, moves: Sequence[RoomMove], loads: Sequence[Load]) -> None:
         """Log which workers give rooms, where those are not the same as before."""

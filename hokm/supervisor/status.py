@@ -19,7 +19,7 @@ class WorkerStatus(Struct, frozen=True):
         cpu: Part of one core, 0 to 1; 0 where it is not known yet.
         memory: Bytes, page cache not counted; 0 where they are not known yet.
         loop_lag_ms: 99th percentile of the last 30 s.
-        recent_lag_ms: The same of the last 4 s; 0 where it is not known.
+        recent_lag_ms: The same of the last 3 s; 0 where it is not known.
         players: Seats whose player is connected.
         games: Matches being played.
     """

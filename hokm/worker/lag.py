@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 INTERVAL_SECONDS: Final = 0.1
 WINDOW: Final = 300  # measurements, 30 s: what the scaling rule on lag looks back on
-RECENT: Final = 40  # measurements, 4 s: what moves of rooms go by
+RECENT: Final = 30  # measurements, 3 s: what moves of rooms and overload go by
 
 
 class LoopLag:

@@ -32,13 +32,13 @@ class Seat:
         refused: Codes of commands that were refused.
         going: Set it to False, and it lets its turns pass.
         acting: Whether it thinks, or waits for an answer.
+        pace: Mean seconds that it thinks.
     """
 
     def __init__(self, *, random: Random, pace: float, waited: Callable[[float], None]) -> None:
         """Make a player without a place.
 
         Args:
-            pace: Mean seconds that it thinks.
             waited: Is told how many seconds each answer took.
         """
         self.client: Client | None = None
@@ -48,7 +48,7 @@ class Seat:
         self.going = True
         self.acting = False
         self._random = random
-        self._pace = pace
+        self.pace = pace
         self._waited = waited
         self._seq: int | None = None
 
@@ -70,7 +70,7 @@ class Seat:
                 state = await client.until(self._is_ours)
                 self.acting = True
                 try:
-                    await client.pause(self._pace * self._random.uniform(0.5, 1.5))
+                    await client.pause(self.pace * self._random.uniform(0.5, 1.5))
                     await self._act(client, state)
                 finally:
                     self.acting = False

@@ -13,7 +13,7 @@ from hokm.scaling import (
     WorkerReading,
     cheapest,
     choose_moves,
-    load_of,
+    loads_of,
     messages,
 )
 from hokm.scaling.relief import SILENT
@@ -150,13 +150,30 @@ def test_nobody_to_move_or_to_take() -> None:
         (WorkerReading(id=1, cpu=0.35, connections=120), 1.2, False, "connections_per_worker"),
         (WorkerReading(id=1, cpu=0.35, memory=80), 1.0, False, "memory"),
         (WorkerReading(id=1, cpu=0.0, rooms=5000, loop_lag_ms=50.0), 0.0, False, "cpu"),
-        (WorkerReading(id=1, cpu=0.7, loop_lag_ms=50.1), 1.0, True, "cpu"),
+        (WorkerReading(id=1, cpu=0.35, loop_lag_ms=50.1), 1.0, True, "cpu"),
+        (WorkerReading(id=1, cpu=1.4, loop_lag_ms=50.1), 2.0, True, "cpu"),
     ],
 )
 def test_load_of_a_worker(worker: WorkerReading, heat: float, lags: bool, by: str) -> None:
     """The most that it has of what a rule allows."""
-    found = load_of(worker, scaling(), 800)
-    assert found == Load(1, pytest.approx(heat), lags, by)
+    assert loads_of([worker], scaling(), 800) == [Load(1, pytest.approx(heat), lags, by)]
+
+
+@pytest.mark.parametrize(
+    ("lags", "expected"),
+    [
+        ((200.0, 3.0, None), [True, False, False]),
+        ((200.0, 100.0), [False, False]),  # twice as much may be the machine
+        ((200.1, 100.0), [True, False]),
+        ((200.0, 60.0, 190.0), [True, False, True]),
+        ((100.0, 90.0, 110.0), [False] * 3),
+        ((50.0, 1.0), [False, False]),
+    ],
+)
+def test_who_lags(lags: tuple[float | None, ...], expected: list[bool]) -> None:
+    """Who lags more than the rule allows, and far more than another one."""
+    workers = [WorkerReading(id=n, cpu=0.1, loop_lag_ms=lag) for n, lag in enumerate(lags)]
+    assert [load.lags for load in loads_of(workers, scaling(), None)] == expected
 
 
 def test_what_rooms_make_a_worker_do() -> None:
@@ -179,8 +196,9 @@ def test_what_rooms_make_a_worker_do() -> None:
 
 def test_load_of_which_nothing_is_known() -> None:
     """Is none."""
-    assert load_of(WorkerReading(id=1, loop_lag_ms=9.0), scaling(), 800) is None
-    assert load_of(WorkerReading(id=1, memory=80), scaling(), None) is None
+    unknown = [WorkerReading(id=1, loop_lag_ms=9.0)]
+    assert loads_of(unknown, scaling(), 800) == []
+    assert loads_of([WorkerReading(id=1, memory=80)], scaling(), None) == []
 
 
 def test_the_cheapest_to_empty() -> None:
@@ -200,3 +218,12 @@ def test_the_cheapest_to_empty() -> None:
     assert order == [5, 4, 3, 2, 1, 6]
     with pytest.raises(ValueError, match="empty"):
         cheapest([])
+
+
+def test_rooms_that_stay_count_all_the_same() -> None:
+    """What has just moved from a sick worker tells what rooms cost elsewhere: the rest goes."""
+    loads = [Load(1, 1.4, lags=True), Load(2, 0.1)]
+    moved = [RoomCost(f"M{n}", 2, 4.0, fixed=True) for n in range(9)]
+    left = _rooms(1)
+    assert [move.room for move in _moves(loads, left + moved)] == [left[0].room]
+    assert _moves(loads, [RoomCost("STAYS", 1, 4.0, fixed=True), *moved]) == ()
