@@ -29,8 +29,7 @@ def test_two_strangers_meet(
     for page in (one, two):
         page.locator("#seats .plate").first.wait_for()
     assert one.url == two.url
-    names = {text for text in one.locator(".plate .name").all_inner_texts()}
-    assert {"Sara", "Reza"} <= names
+    assert {"Sara", "Reza"} <= set(one.locator(".plate .name").all_inner_texts())
     one.reload()
     wait_for_turn(one)
 
