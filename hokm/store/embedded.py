@@ -7,6 +7,7 @@ for the disk.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import platform
@@ -244,12 +245,13 @@ class EmbeddedServer(ProcessProtocol):
         if pid is None:
             return
         _log.warn("ending a store left behind by a program that died, pid {pid}", pid=pid)
-        os.kill(pid, signal.SIGTERM)
         until = self._clock.seconds() + STOP_SECONDS
-        while _orphan(self._dir) == pid:
-            if self._clock.seconds() > until:
-                os.kill(pid, signal.SIGKILL)
-            await deferLater(self._reactor, _POLL_SECONDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+            while _orphan(self._dir) == pid:
+                if self._clock.seconds() > until:
+                    os.kill(pid, signal.SIGKILL)
+                await deferLater(self._reactor, _POLL_SECONDS)
 
 
 def _socket_path(directory: Path) -> Path:
@@ -264,7 +266,10 @@ def _orphan(directory: Path) -> int | None:
     """Return the pid of a server that runs on *directory*, by its pid file and its command line."""
     try:
         pid = int((directory / "valkey.pid").read_text())
+        os.kill(pid, 0)
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:  # of a process that we may signal: hidden from us, proc(5), hidepid
+        return pid if (directory / "valkey.pid").exists() else None
     except (OSError, ValueError):
         return None
     return pid if os.fsencode(directory) in command else None

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from twisted.internet import reactor, threads
 
 from hokm.client import create_room
 from tests import debian
+from tests.certificates import Authority
 from tests.conftest import Server
 from tests.integration.test_lives import check_kept
 from tests.integration.test_matches import FAST, disturb, wait
@@ -27,6 +29,7 @@ from tests.machine import Machine
 from tests.rawsocket import RawSocket
 
 SECONDS = 60.0
+TLS_PORT = 8766
 MOST_EXPOSURE = 1.5  # as systemd-analyze sums up what a service may do, 0 to 10
 RESTARTED = 1012  # RFC 6455's registry: the service restarts
 SCRIPT = "/root/hokm/scripts/install_service"
@@ -75,11 +78,20 @@ class Service(Server):
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Install hokm on a Debian system."""
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Vouch for the server's certificate."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Path]:
+    """Install hokm on a Debian system, with settings and a certificate."""
     made = debian.with_hokm(tmp_path_factory.mktemp("service") / "debian")
-    settings = "".join(f"{name}={value}\n" for name, value in FAST.items())
-    (made / "etc/hokm/hokm.env").write_text(settings)
+    directory = made / "etc/hokm"
+    files = {"TLS_CERTIFICATE": "server.pem", "TLS_KEY": "server.key"}
+    authority.write(*(directory / name for name in files.values()))
+    settings = FAST | {f"HOKM_{name}": f"/etc/hokm/{file}" for name, file in files.items()}
+    (directory / "hokm.env").write_text("".join(f"{n}={v}\n" for n, v in settings.items()))
     drop_in = made / "etc/systemd/system/hokm.service.d"
     drop_in.mkdir()
     (drop_in / "test.conf").write_text(DROP_IN)
@@ -198,6 +210,7 @@ async def test_nobody_loses_his_socket(
 def sit_down(service: Service, room: str, **fields: object) -> tuple[RawSocket, str]:
     """Take a seat at a table; returns the player and his token."""
     player = RawSocket(service.port, room)
+    player.sock.settimeout(SECONDS)
     player.send({"type": "join", "id": 1, "name": "Sara", **fields})
     return player, player.until("welcome")["token"]
 
@@ -231,6 +244,24 @@ async def test_a_stop_tells_players_to_come_again(service: Service) -> None:
 
 @pytest.mark.slow
 @pytest_twisted.ensureDeferred
+async def test_systemd_may_listen_for_it(service: Service) -> None:
+    """With the socket unit, who comes while hokm is down waits until it has started."""
+    service.systemctl("stop")
+    service.machine.run("systemctl", "start", "hokm.socket")
+    try:
+        made = await create_room(service.url, {}, reactor=reactor)
+        await service.until_ready()
+        player, _ = sit_down(service, made.room_code)
+        with contextlib.closing(player):
+            service.systemctl("restart")
+            player.send({"type": "sync", "id": 2})
+            assert player.answer(2)["type"] == "ok"
+    finally:
+        service.machine.run("systemctl", "stop", "hokm.socket")
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
 async def test_a_release_that_does_not_start_is_not_used(service: Service) -> None:
     """The reload fails and says so; the release in use stays, and serves all the while."""
     await service.until_ready()
@@ -251,8 +282,8 @@ async def test_a_release_that_does_not_start_is_not_used(service: Service) -> No
 
 def test_the_unit_is_sound_and_closed(service: Service) -> None:
     """systemd finds no fault with it, and little that it may do; what it may, the kernel says."""
-    unit = "/etc/systemd/system/hokm.service"
-    assert service.machine.run("systemd-analyze", "verify", unit) == ""
+    unit, port = (f"/etc/systemd/system/hokm.{kind}" for kind in ("service", "socket"))
+    assert service.machine.run("systemd-analyze", "verify", unit, port) == ""
     offline = ["--offline=yes", f"--threshold={10 * MOST_EXPOSURE:.0f}"]
     service.machine.run("systemd-analyze", "security", *offline, unit)
     status = Path(f"/proc/{service.pid('twistd')}/status").read_text()
@@ -261,6 +292,19 @@ def test_the_unit_is_sound_and_closed(service: Service) -> None:
     limits = Path(f"/proc/{service.pid('twistd')}/limits").read_text()
     [files] = re.findall(r"^Max open files +(\d+)", limits, re.MULTILINE)
     assert f" {files} descriptors each" in service.journal()
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_tls_works_behind_the_walls(service: Service, authority: Authority) -> None:
+    """The gate reads its key, and OpenSSL needs no memory to write and execute."""
+    await service.until_ready()
+    with (
+        socket.create_connection(("127.0.0.1", TLS_PORT), SECONDS) as sock,
+        authority.context().wrap_socket(sock, server_hostname="localhost") as player,
+    ):
+        player.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert player.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.slow
