@@ -238,7 +238,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         float, _about("time for workers to finish when the server stops", "s", gt=0, le=3600)
     ] = 10.0
     descriptor_store: Annotated[
-        bool, _about("at the end, leave players' sockets to the service manager, as systemd")
+        bool, _about("keep players' sockets with the service manager, as systemd, for a next life")
     ] = False
     worker: WorkerSettings = WorkerSettings()
     web: WebSettings = WebSettings()

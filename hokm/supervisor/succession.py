@@ -38,7 +38,7 @@ from hokm.supervisor.worker import Worker
 _log = Logger()
 
 EXPORTS_AT_ONCE: Final = 8
-HELD_BACK: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+HELD_BACK: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 CHECK_SECONDS: Final = 60.0  # for the installed code to import itself, on a busy machine
 
 _CHECK: Final = "import sys; from hokm.tap import Options; Options().parseOptions(sys.argv[1:])"
