@@ -27,14 +27,16 @@ class RawSocket:
         host: str = "127.0.0.1",
         before: bytes = b"",
         tls: ssl.SSLContext | None = None,
+        source: str = "",
     ) -> None:
         """Connect and shake hands.
 
         Args:
             before: Sent in front of the request.
             tls: With which it is wrapped.
+            source: Address to come from.
         """
-        self.sock = socket.create_connection((host, port), timeout=SECONDS)
+        self.sock = socket.create_connection((host, port), SECONDS, (source, 0))
         if tls is not None:
             self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
         self._data = b""

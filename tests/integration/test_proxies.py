@@ -1,0 +1,296 @@
+"""HAProxy and nginx as `etc/` has them, in front of three instances that share a store."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hokm.store.embedded import find_server
+from tests.balancers import Balancer, HAProxy, HAProxyTellingInFront, Nginx
+from tests.certificates import Authority
+from tests.conftest import Server, free_ports
+from tests.integration.test_matches import FAST
+from tests.rawsocket import RawSocket
+
+SECONDS = 20.0
+ROOMS = 30
+
+
+class Fleet:
+    """Three instances, their store, and a certificate for who stands in front.
+
+    Attributes:
+        pem: File with the certificate and its key.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.authority = Authority(directory)
+        files = [directory / "certificate.pem", directory / "key.pem"]
+        self.authority.write(*files)
+        self.pem = directory / "both.pem"
+        self.pem.write_bytes(b"".join(file.read_bytes() for file in files))
+        [port] = free_ports(1)
+        self.store = subprocess.Popen(
+            [find_server(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+
+        def start(number: int) -> Server:
+            return Server(
+                directory / f"state{number}",
+                "--redis",
+                f"redis://127.0.0.1:{port}",
+                "--spare-workers",
+                "0",
+                workers=1,
+                **FAST,
+                HOKM_WORKER_WRONG_JOINS_PER_MINUTE="2",
+            )
+
+        with ThreadPoolExecutor() as at_once:
+            self.instances = list(at_once.map(start, range(3)))
+
+    def stop(self) -> None:
+        """End everything."""
+        with ThreadPoolExecutor() as at_once:
+            list(at_once.map(Server.stop, self.instances))
+        self.store.kill()
+        self.store.wait(SECONDS)
+
+    def rooms(self) -> list[int]:
+        """Return how many rooms each instance has; told once a second."""
+        return [
+            sum(worker["rooms"] for worker in instance.status()["workers"])
+            for instance in self.instances
+        ]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Run three instances for all tests of this module."""
+    made = Fleet(tmp_path_factory.mktemp("fleet"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module", params=[HAProxy, Nginx], ids=["haproxy", "nginx"])
+def balancer(request: pytest.FixtureRequest, fleet: Fleet) -> Iterator[Balancer]:
+    """Run a proxy in front of them."""
+    kind: type[Balancer] = request.param
+    made = kind(fleet.directory / kind.name, fleet.instances, fleet.pem)
+    yield made
+    made.stop()
+
+
+def create(port: int) -> str:
+    """Make a table; returns its code."""
+    url = f"http://127.0.0.1:{port}/api/rooms"
+    with urllib.request.urlopen(url, data=b"{}", timeout=SECONDS) as answer:
+        code: str = json.load(answer)["room_code"]
+    return code
+
+
+class Guest:
+    """A player at a table.
+
+    Attributes:
+        seat: Where he sits.
+    """
+
+    def __init__(self, port: int, code: str, token: str | None = None, **options: Any) -> None:
+        self.code = code
+        self.socket = RawSocket(port, code, **options)
+        join = {"type": "join", "id": 1, "name": "Sara"}
+        self.socket.send(join if token is None else {**join, "token": token})
+        welcome = self.socket.until("welcome", "error")
+        assert welcome["type"] == "welcome", welcome
+        self.seat, self.token = welcome["seat"], welcome["token"]
+        self._id = welcome["last_id"] + 1
+
+    def companions(self) -> int:
+        """Return how many are connected at the table, by the server's word on this socket."""
+        self._id += 1
+        self.socket.send({"type": "sync", "id": self._id})
+        seats = self.socket.until("state")["state"]["seats"]
+        return sum(seat is not None and seat["connected"] for seat in seats)
+
+
+@contextlib.contextmanager
+def company(balancer: Balancer, rooms: int = ROOMS) -> Iterator[list[Guest]]:
+    """Seat four at each of some tables."""
+    guests = []
+    for _ in range(rooms):
+        code = create(balancer.port)
+        guests += [Guest(balancer.port, code) for _ in range(4)]
+    yield guests
+    for guest in guests:
+        guest.socket.close()
+
+
+def settled(fleet: Fleet) -> list[int]:
+    """Return how many rooms each instance has, once that was told by all."""
+    time.sleep(1.2)  # what is waited for is the report of a second, not an event
+    return fleet.rooms()
+
+
+def test_the_files_are_sound(fleet: Fleet) -> None:
+    """HAProxy takes its file in all variants, without a warning."""
+    environ = {"HOKM_SOCKET": str(fleet.directory / "socket"), "PATH": "/usr/sbin:/usr/bin"}
+    variants: list[dict[str, str]] = [
+        {},
+        {"HOKM_PROXY_PROTOCOL": "1"},
+        {"HOKM_DNS": "localhost", "HOKM_PEM": str(fleet.pem)},
+    ]
+    for variant in variants:
+        done = subprocess.run(
+            ["haproxy", "-c", "-f", "etc/haproxy/haproxy.cfg"],
+            cwd=Path(__file__).parents[2],
+            env=environ | variant,
+            capture_output=True,
+            timeout=SECONDS,
+        )
+        assert done.returncode == 0 and b"WARNING" not in done.stderr, done.stderr
+
+
+def test_no_room_is_split_by_drain_or_reload(fleet: Fleet, balancer: Balancer) -> None:
+    """All of a table meet; who sits stays connected whatever the operator does."""
+    with company(balancer) as guests:
+        assert [guest.companions() for guest in guests] == [4] * len(guests)
+        spread = settled(fleet)
+        assert all(spread), spread
+        balancer.drain(0)
+        with company(balancer, 10) as late:
+            assert [guest.companions() for guest in late] == [4] * len(late)
+            assert settled(fleet)[0] <= spread[0]
+        balancer.undrain(0)
+        stop, errors, connects = threading.Event(), [], []
+
+        def keep_coming() -> None:
+            while not stop.is_set():
+                try:
+                    connects.append(create(balancer.port))
+                except (OSError, ValueError) as error:
+                    errors.append(error)
+
+        coming = threading.Thread(target=keep_coming)
+        coming.start()
+        try:
+            balancer.reload()
+        finally:
+            stop.set()
+            coming.join()
+        assert connects and not errors
+        assert [guest.companions() for guest in guests] == [4] * len(guests)
+
+
+def test_codes_in_lower_case(fleet: Fleet, balancer: Balancer) -> None:
+    """Lead to the same instance; nginx cannot do that, and costs a hop between instances."""
+    if isinstance(balancer, Nginx):
+        return
+    codes = [create(balancer.port) for _ in range(15)]
+    for code in codes:
+        guests = [Guest(balancer.port, name) for name in (code, code.lower(), code.title())]
+        assert [guest.companions() for guest in guests] == [3, 3, 3]
+        for guest in guests:
+            guest.socket.close()
+
+
+def test_tls(fleet: Fleet, balancer: Balancer) -> None:
+    """Players by TLS and without sit at one table."""
+    code = create(balancer.port)
+    tls = fleet.authority.context()
+    secure = Guest(balancer.tls_port, code, host="localhost", tls=tls)
+    plain = Guest(balancer.port, code)
+    assert secure.companions() == plain.companions() == 2
+    secure.socket.close()
+    plain.socket.close()
+
+
+def test_figures(balancer: Balancer) -> None:
+    """`curl http://localhost:8404/stats`, as the guide has it."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{balancer.stats_port}/stats") as answer:
+        text = answer.read().decode()
+    assert ("i1" in text and "hokm" in text) or "Active connections" in text
+
+
+def wrong_joins(port: int, code: str, source: str) -> list[str]:
+    """Try three wrong tokens from an address; returns the answers' codes."""
+    codes = []
+    for _ in range(3):
+        guest = RawSocket(port, code, source=source)
+        guest.send({"type": "join", "id": 1, "name": "Ali", "token": "x" * 22})
+        codes.append(guest.answer(1)["code"])
+        guest.close()
+    return codes
+
+
+def test_limits_are_by_the_players_address(fleet: Fleet, balancer: Balancer) -> None:
+    """By X-Forwarded-For."""
+    code, net = create(balancer.port), 1 if isinstance(balancer, Nginx) else 2
+    assert wrong_joins(balancer.port, code, f"127.0.{net}.1")[2] == "rate_limited"
+    assert "rate_limited" not in wrong_joins(balancer.port, code, f"127.0.{net}.2")[:2]
+
+
+def test_limits_by_proxy_v2(fleet: Fleet) -> None:
+    """HAProxy in its other variant; its health checks carry a header, too."""
+    proxy = HAProxyTellingInFront(fleet.directory / "v2", fleet.instances, fleet.pem)
+    try:
+        code = create(proxy.port)
+        assert wrong_joins(proxy.port, code, "127.0.3.1")[2] == "rate_limited"
+        assert "rate_limited" not in wrong_joins(proxy.port, code, "127.0.3.2")[:2]
+        end = time.monotonic() + SECONDS
+        while proxy.tell("show stat hokm 4 -1").count(",UP,") < 3:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    finally:
+        proxy.stop()
+
+
+def test_an_instance_dies(fleet: Fleet, balancer: Balancer) -> None:
+    """Its players come again, through the same address, to the same seats; no other notices."""
+    with company(balancer, 15) as guests:
+        victim = fleet.instances[2]
+        victim.kill()
+        lost = [guest for guest in guests if not lives(guest)]
+        kept = [guest for guest in guests if guest not in lost]
+        assert lost and kept
+        began = time.monotonic()
+        back = [come_again(balancer.port, guest) for guest in lost]
+        print(f"{balancer.name}: {len(lost)} players back after {time.monotonic() - began:.2f} s")
+        assert [guest.seat for guest in back] == [guest.seat for guest in lost]
+        assert {guest.companions() for guest in (*kept, *back)} == {4}
+        for guest in back:
+            guest.socket.close()
+        victim.start()
+        balancer.wait()
+
+
+def lives(guest: Guest) -> bool:
+    """Say whether a player's socket is open."""
+    try:
+        return guest.companions() > 0
+    except (ConnectionError, TypeError):  # without a close frame, and with one
+        return False
+
+
+def come_again(port: int, guest: Guest) -> Guest:
+    """Resume by token, as clients do until it works."""
+    end = time.monotonic() + SECONDS
+    while True:
+        try:
+            return Guest(port, guest.code, guest.token)
+        except (AssertionError, OSError, ValueError, IndexError):
+            assert time.monotonic() < end
+            time.sleep(0.1)
