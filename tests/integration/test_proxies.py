@@ -218,6 +218,23 @@ def test_tls(fleet: Fleet, balancer: Balancer) -> None:
     plain.socket.close()
 
 
+def test_growing_without_a_reload(fleet: Fleet, balancer: Balancer) -> None:
+    """As docs/operations/proxies.md has it; then the same backwards."""
+    if not isinstance(balancer, HAProxy):
+        return
+    port = fleet.instances[0].port
+    balancer.tell(f"add server hokm/i4 127.0.0.1:{port} check inter 1s fall 2 rise 1")
+    balancer.tell("enable health hokm/i4; enable server hokm/i4")
+    end = time.monotonic() + SECONDS
+    while balancer.tell("show stat hokm 4 -1").count(",L7OK,") < 4:
+        assert time.monotonic() < end, balancer.tell("show stat hokm 4 -1")
+        time.sleep(0.1)
+    balancer.tell("set server hokm/i4 state maint")
+    while "deleted" not in balancer.tell("del server hokm/i4"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def test_figures(balancer: Balancer) -> None:
     """`curl http://localhost:8404/stats`, as the guide has it."""
     with urllib.request.urlopen(f"http://127.0.0.1:{balancer.stats_port}/stats") as answer:
@@ -251,7 +268,7 @@ def test_limits_by_proxy_v2(fleet: Fleet) -> None:
         assert wrong_joins(proxy.port, code, "127.0.3.1")[2] == "rate_limited"
         assert "rate_limited" not in wrong_joins(proxy.port, code, "127.0.3.2")[:2]
         end = time.monotonic() + SECONDS
-        while proxy.tell("show stat hokm 4 -1").count(",UP,") < 3:
+        while proxy.tell("show stat hokm 4 -1").count(",L7OK,") < 3:
             assert time.monotonic() < end
             time.sleep(0.1)
     finally:
