@@ -12,7 +12,7 @@ from tests.debian import base
 from tests.deployment.sandbox import ROOT, Sandbox, need_containers
 
 IMAGE = "localhost/hokm:test"
-SERVICES = "localhost/services:test"  # in the place of the images of HAProxy and Redis
+SERVICES = "localhost/services:test"  # HAProxy, Prometheus, Redis
 _BASE = "localhost/debian:test"
 
 

@@ -30,7 +30,7 @@ class Site:
 
     def get(self, path: str) -> Any:
         """Return what a path answers, read as JSON."""
-        with urllib.request.urlopen(self._url + path, timeout=5) as response:
+        with urllib.request.urlopen(self._url + path, timeout=30) as response:
             return json.load(response)
 
 

@@ -16,6 +16,7 @@ from tests.deployment.sandbox import ROOT, Sandbox
 pytestmark = pytest.mark.slow
 
 TOKEN = "a token of the tests"
+WITHOUT_GRAFANA = ("haproxy", "prometheus", "redis-replica", "sentinel")  # and what they need
 
 
 @pytest.fixture
@@ -77,6 +78,7 @@ def compose(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., str]]:
     environ = {
         "HOKM_IMAGE": IMAGE,
         "HAPROXY_IMAGE": SERVICES,
+        "PROMETHEUS_IMAGE": SERVICES,
         "REDIS_IMAGE": SERVICES,
         "HOKM_SECRETS": str(tmp_path),
         "HOKM_WORKERS": "1",
@@ -105,15 +107,18 @@ def in_service(sandbox: Sandbox) -> int:
 def test_several_servers_behind_haproxy(sandbox: Sandbox, compose: Callable[..., str]) -> None:
     """Two servers over one Redis; one more comes and one ends while all tables are played at.
 
-    Who sat at the one that ends finds his table again at another.
+    Who sat at the one that ends finds his table again at another. Prometheus finds them all.
     """
-    compose("up", "--detach", "--no-build")
+    compose("up", "--detach", "--no-build", *WITHOUT_GRAFANA)
     until(lambda: in_service(sandbox) == 2)
     game = Game(sandbox, "http://127.0.0.1:8765", 8)
-    compose("up", "--detach", "--no-build", "--no-recreate", "--scale", "hokm-server=3")
+    compose(
+        "up", "--detach", "--no-build", "--no-recreate", "--scale", "hokm-server=3", "hokm-server"
+    )
     until(lambda: in_service(sandbox) == 3)
     servers = sandbox.run("podman", "ps", "--quiet", "--filter", "name=hokm-server").split()
     until(lambda: sum(players(sandbox, server) for server in servers) == 8 * 4)
+    until(lambda: scraped(sandbox) == ["haproxy", *["hokm-servers"] * 3])
     busiest = max(servers, key=lambda server: players(sandbox, server))
     ending = players(sandbox, busiest)
     assert ending < 8 * 4
@@ -126,5 +131,12 @@ def test_several_servers_behind_haproxy(sandbox: Sandbox, compose: Callable[...,
 
 def players(sandbox: Sandbox, server: str) -> int:
     """Return how many connections a server says it has, on its operators' port, with the token."""
-    command = ("hokmctl", "--token-file", "/run/secrets/admin_token", "--json", "status")
-    return int(json.loads(sandbox.run("podman", "exec", server, *command))["connections"])
+    status = sandbox.run("podman", "exec", server, "hokmctl", "--json", "status")
+    return int(json.loads(status)["connections"])
+
+
+def scraped(sandbox: Sandbox) -> list[str]:
+    """Return which jobs' targets Prometheus has read, one name for each."""
+    answer = sandbox.run("curl", "-sf", "http://127.0.0.1:9090/api/v1/targets?state=active")
+    targets = json.loads(answer)["data"]["activeTargets"]
+    return sorted(target["labels"]["job"] for target in targets if target["health"] == "up")

@@ -116,6 +116,8 @@ def test_fargates_rules() -> None:
     [limit] = SERVER["ulimits"]
     assert limit["name"] == "nofile" and limit["softLimit"] <= limit["hardLimit"] <= 1_048_576
     assert all("hostPort" not in mapping for mapping in SERVER["portMappings"])
+    # ECS Exec needs a file system that can be written.
+    assert not (SERVER["readonlyRootFilesystem"] and SERVICE.get("enableExecuteCommand"))
     mounted = {mount["sourceVolume"] for mount in SERVER["mountPoints"]}
     assert mounted == {volume["name"] for volume in TASK["volumes"]}
 
