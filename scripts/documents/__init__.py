@@ -1,5 +1,5 @@
 """Makes the documents that follow from the code.
 
-They are those of the protocol, the settings, the rules and the metrics; Grafana's dashboards; and
-the alerts as a manifest of Kubernetes.
+They are those of the protocol, the settings, the rules and the metrics, Grafana's dashboards, and
+Prometheus' rules as Kubernetes takes them.
 """

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from documents import protocol
+from documents import kubernetes, protocol
 from documents.dashboards import dashboards
 from hokm import config, metrics, scaling
 
 ROOT = Path(__file__).parents[2]
+RULES = "etc/prometheus/rules/hokm.yml"
+OPERATORS_RULES = "etc/kubernetes/monitoring/prometheus-rule.yml"
 WHOLE = ("docs/protocol/schemas", "etc/grafana/dashboards")  # folders that hold nothing else
 
 
@@ -25,8 +27,8 @@ def documents() -> dict[str, str]:
         "docs/operations/settings.md": config.markdown(),
         "docs/operations/rules.md": scaling.markdown(),
         "docs/operations/metrics.md": metrics.markdown(),
-        "etc/kubernetes/monitoring/alerts.yml": _manifest(ROOT / "etc/prometheus/rules/hokm.yml"),
         **{f"etc/grafana/dashboards/{name}": _json(d) for name, d in dashboards().items()},
+        OPERATORS_RULES: kubernetes.prometheus_rule((ROOT / RULES).read_text()),
     }
 
 
@@ -56,23 +58,6 @@ def main() -> int:
 
 def _read(path: Path) -> str | None:
     return path.read_text() if path.exists() else None
-
-
-def _manifest(rules: Path) -> str:
-    """Return the rules as the Prometheus operator takes them."""
-    lines = [f"  {line}".rstrip() for line in rules.read_text().splitlines()]
-    return _HEAD + "\n".join(lines) + "\n"
-
-
-_HEAD = """\
-# Made from etc/prometheus/rules/hokm.yml by scripts/docs.
-apiVersion: monitoring.coreos.com/v1
-kind: PrometheusRule
-metadata:
-  name: hokm
-  namespace: hokm-game
-spec:
-"""
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -134,6 +134,16 @@ class Pod:
         name = f"{self.name}-{container['name']}"
         self._sandbox.run("podman", "exec", name, *command, seconds=seconds)
 
+    def ask(self, *command: str) -> str:
+        """Run a command in its first container; returns what it wrote."""
+        name = f"{self.name}-{self._spec['containers'][0]['name']}"
+        return self._sandbox.run("podman", "exec", name, *command)
+
+    def log(self) -> str:
+        """Return what its first container wrote."""
+        name = f"{self.name}-{self._spec['containers'][0]['name']}"
+        return self._sandbox.run("sh", "-c", f"podman logs {name} 2>&1")
+
     def terminate(self) -> list[int]:
         """End it as the kubelet does; returns the exit codes of its containers."""
         grace = self._spec["terminationGracePeriodSeconds"]

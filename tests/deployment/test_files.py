@@ -59,7 +59,7 @@ def test_what_goes_into_the_image() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_compose_files(file: Path, tmp_path: Path) -> None:
     """They fit the compose specification, and docker-compose reads them; a wrong one neither."""
-    check = [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    check = (BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec")
     assert run(*check, file)[0] == 0
     code, said = docker_compose("-f", file, "config", "--quiet")
     assert (code, said) == (0, "")

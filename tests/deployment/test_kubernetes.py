@@ -219,6 +219,13 @@ def test_secrets() -> None:
     assert asked == set(SECRETS) == set(re.findall(r"--from-literal=([\w-]+)=", text))
 
 
+def test_the_operators_rules() -> None:
+    """The PrometheusRule holds the rules that Prometheus itself was tested with."""
+    [rule] = [d for d in documents(FOLDER / "monitoring") if d["kind"] == "PrometheusRule"]
+    tested = yaml.safe_load((ROOT / "etc/prometheus/rules/hokm.yml").read_text())
+    assert rule["spec"] == tested and len(tested["groups"]) > 1
+
+
 def test_prometheus_finds_the_pods() -> None:
     """The ServiceMonitor names a port of the service, and the job by which the alerts go."""
     [monitor] = [d for d in documents(FOLDER / "monitoring") if d["kind"] == "ServiceMonitor"]

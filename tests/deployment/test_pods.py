@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from tests.deployment.game import Game, until
 from tests.deployment.pods import SERVICE, Cluster, Pod
 from tests.deployment.sandbox import Sandbox
 from tests.deployment.test_kubernetes import POD_NAME, SECRETS, of, one
+
+TABLES = 4
 
 
 @pytest.fixture
@@ -48,12 +52,20 @@ def test_the_pods_run(sandbox: Sandbox, cluster: Cluster) -> None:
     until(lambda: all(pod.passes("readinessProbe") for pod in servers))
     assert all(pod.passes("livenessProbe") for pod in (*redis, *servers))
     cluster.serve(servers, 8765)
-    game = Game(sandbox, f"http://{SERVICE}:8765", 4)
+    game = Game(sandbox, f"http://{SERVICE}:8765", TABLES)
     game.goes_on()
-    cluster.serve(servers[1:], 8765)
-    assert servers[0].terminate() == [0]
+    until(lambda: sum(map(rooms, servers)) == TABLES)
+    ending, staying = sorted(servers, key=rooms, reverse=True)
+    cluster.serve([staying], 8765)
+    assert ending.terminate() == [0]
+    assert re.search(r"[1-9]\d* rooms were left to other instances", ending.log())
     game.goes_on()
     redis[0].kill()
     game.goes_on()
-    assert servers[1].passes("livenessProbe")
+    assert staying.passes("livenessProbe")
     assert min(game.end()["plays"]) > 0
+
+
+def rooms(server: Pod) -> int:
+    """Return how many rooms a server says it has."""
+    return int(json.loads(server.ask("hokmctl", "--json", "status"))["rooms"])

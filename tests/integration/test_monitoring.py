@@ -100,7 +100,7 @@ def test_alerts_are_the_guides_and_are_explained() -> None:
 
 def test_kubernetes_has_the_same_rules() -> None:
     """Those for the Prometheus operator are the ones that are tested here."""
-    manifest = ROOT / "etc" / "kubernetes" / "monitoring" / "alerts.yml"
+    manifest = ROOT / "etc" / "kubernetes" / "monitoring" / "prometheus-rule.yml"
     rules = yaml.safe_load(RULES.read_text())
     assert yaml.safe_load(manifest.read_text())["spec"] == rules
 
