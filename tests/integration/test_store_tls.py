@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 import pytest_twisted
 import trustme
 from twisted.internet import reactor as installed
+from twisted.internet import threads
 from twisted.internet.task import deferLater
 
+from hokm.client import find_table
 from hokm.store.address import parse
 from hokm.store.redis import RedisStore
 from hokm.store.store import Entry, StoreAway, Verdict
@@ -22,11 +25,8 @@ from tests.valkeys import Valkey
 
 reactor: Any = installed
 ROOM = "ROOM2345"
-# What an operator grants at least; docs/operations/store.md shows the same.
-RIGHTS = (
-    "~hokm:* ~service:hokm:* &hokm:* +ping +select +role +wait +set +get +exists +lrange "
-    "+hget +hset +hmget +hincrby +hsetnx +expire +rpush +del +evalsha +script|load"
-)
+ROOT = Path(__file__).parents[2]
+GRANT = re.compile(r"^user hokm on >PASSWORD (.*)$", re.MULTILINE)
 
 
 class Guarded:
@@ -44,7 +44,8 @@ class Guarded:
         own.private_key_pem.write_to_path(directory / "key.pem")
         own.cert_chain_pems[0].write_to_path(directory / "cert.pem")
         users = directory / "users.acl"
-        users.write_text(f"user default on nopass ~* +@all\nuser hokm on >s3cret {RIGHTS}\n")
+        [rights] = GRANT.findall((ROOT / "docs" / "operations" / "store.md").read_text())
+        users.write_text(f"user default on nopass ~* +@all\nuser hokm on >s3cret {rights}\n")
         [self.port] = free_ports(1)
         self.server = Valkey(
             directory / "data",
@@ -88,8 +89,25 @@ async def is_up(store: RedisStore, seconds: float) -> bool:
 
 
 @pytest_twisted.ensureDeferred
-async def test_all_that_hokm_does_with_few_rights(guarded: Guarded) -> None:
-    """Encrypted, under a user with no more rights than we name, all that we do can be done."""
+async def test_a_server_with_few_rights(guarded: Guarded, start_server: Callable[..., Any]) -> None:
+    """Encrypted, with the rights that the documents name, nothing that hokm does is denied."""
+    server = start_server(
+        *("--redis", guarded.url(guarded.ca), "--durability", "stored"),
+        HOKM_WORKER_FILL_SECONDS="0.2",
+        HOKM_LEASE_SECONDS="3",
+    )
+    client = await find_table(server.url, "Sara", reactor=reactor)
+    assert server.get("/api/tables") == {"tables": []}
+    assert server.get(f"/api/rooms/{client.room_code}/history")["hands"] == []
+    client.end()
+    assert await threads.deferToThread(server.stop) is not None
+    assert guarded.server.ask("ACL", "LOG") == []
+    assert "s3cret" not in server.log.read_text()
+
+
+@pytest_twisted.ensureDeferred
+async def test_all_that_a_store_does(guarded: Guarded) -> None:
+    """Encrypted, a room is made, written and read."""
     store = connect(guarded.url(guarded.ca))
     try:
         assert await is_up(store, 20)
