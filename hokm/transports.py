@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import socket
-from typing import Any
+from typing import Any, Final
+
+NONE: Final = -1  # no descriptor
 
 
-def plain_socket(transport: Any) -> socket.socket | None:
-    """Return the socket that a transport writes to; None where something, TLS, is between."""
+def plain_descriptor(transport: Any) -> int:
+    """Return the descriptor of the socket that a transport writes to.
+
+    It is a number and may be another socket's once this one is closed: who keeps it forgets it
+    when the connection is lost.
+
+    Returns:
+        `NONE` where something, TLS, is between.
+    """
     handle = transport.getHandle()
-    return handle if isinstance(handle, socket.socket) else None
+    return handle.fileno() if isinstance(handle, socket.socket) else NONE
 
 
-def send_some(plain: socket.socket, data: bytes) -> int:
-    """Return how many bytes of *data* the kernel takes now; where it is 0, why is seen later."""
+def send_some(fd: int, data: bytes) -> int:
+    """Return how many bytes of *data* the kernel takes now, on a socket that never waits.
+
+    Where it is 0 the socket would block, or is broken: the transport finds out which.
+    """
     try:
-        return plain.send(data)
-    except OSError:  # would block, or is broken: the transport finds out which
+        return os.write(fd, data)
+    except OSError:
         return 0
 
 
-def send_now(transport: Any, plain: socket.socket | None, data: bytes) -> bool:
+def send_now(transport: Any, fd: int, data: bytes) -> None:
     """Write *data*, at once as far as the kernel takes it and nothing waits already.
 
     Half of what `transport.write` costs is arming and disarming epoll, and with it a turn of the
     reactor. What is touched of a transport is pinned in tests/unit/test_pins.py.
 
     Args:
-        plain: The transport's `plain_socket`.
-
-    Returns:
-        False where some of it waits in the transport's buffer.
+        fd: The transport's `plain_descriptor`.
     """
-    if plain is not None and not transport.dataBuffer and not transport._tempDataBuffer:
-        sent = send_some(plain, data)
+    if fd != NONE and not transport.dataBuffer and not transport._tempDataBuffer:
+        sent = send_some(fd, data)
         if sent == len(data):
-            return True
+            return
         data = data[sent:]
     transport.write(data)
-    return False

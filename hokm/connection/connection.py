@@ -8,7 +8,6 @@ message. The invariant: the ledger's line says, before the kernel does, how far 
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -18,11 +17,12 @@ from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
-from hokm.connection.frames import Journal, ping_frame, pong_frame, read_pong, read_text
+from hokm.connection.frames import Journal, ping_frame, pong_frame, read_pong
+from hokm.connection.quick import read_text, send_some
 from hokm.connection.record import Record, Unrestorable
 from hokm.connection.site import WRAPPING, Site, Socket
 from hokm.control.ledger import SENT, SENT_FROM, TAKEN, Line
-from hokm.transports import plain_socket, send_some
+from hokm.transports import NONE, plain_descriptor
 from hokm.wire import FAILED, TOO_BIG, TOO_SLOW
 
 _log = Logger()
@@ -83,7 +83,7 @@ class Connection(ProtocolWrapper):
         self._handed_on = False
         self._held_in = b""
         self._held_out = b""
-        self._handle: socket.socket | None = None
+        self._fd = NONE  # of the socket, where nothing is between
         self._waits = False  # whether the transport may have bytes that wait
         self._player = make_player(self)
 
@@ -92,7 +92,7 @@ class Connection(ProtocolWrapper):
     def makeConnection(self, transport: Any) -> None:
         """Begin, on a transport that is connected."""
         self.peer = str(getattr(transport.getPeer(), "host", ""))
-        self._handle = plain_socket(transport)
+        self._fd = plain_descriptor(transport)
         transport.logstr = transport.repstr = "a player's connection"  # one text for all
         super().makeConnection(transport)
 
@@ -198,7 +198,7 @@ class Connection(ProtocolWrapper):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Hear that the transport is gone."""
-        self._handle = None
+        self._fd = NONE
         super().connectionLost(reason)
 
     # --- out ------------------------------------------------------------------------------
@@ -231,8 +231,8 @@ class Connection(ProtocolWrapper):
     def _transmit(self, frames: bytes) -> None:
         if self._waits:
             self._waits = self.buffered > 0
-        if not self._waits and self._handle is not None:
-            sent = send_some(self._handle, frames)
+        if not self._waits and self._fd != NONE:
+            sent = send_some(self._fd, frames)
             if sent == len(frames):
                 return
             frames = frames[sent:]

@@ -7,7 +7,7 @@ added, at the end and with a default.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -259,12 +259,7 @@ class Record(Struct, frozen=True, array_like=True, gc=False):
 
 
 _decoder = msgspec.json.Decoder(Record)
-_encoder = msgspec.json.Encoder()
-
-
-def encode(record: Record) -> bytes:
-    """Write a record as the log keeps it."""
-    return _encoder.encode(record)
+encode: Final = msgspec.json.Encoder().encode  # writes a record as the log keeps it
 
 
 def decode(data: bytes) -> Record:

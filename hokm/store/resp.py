@@ -5,7 +5,6 @@ A command of txredisapi costs ~100 µs of CPU (measured), more than a whole play
 
 from __future__ import annotations
 
-import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -19,7 +18,7 @@ from twisted.python.failure import Failure
 
 from hokm.store.address import Address
 from hokm.store.store import StoreAway
-from hokm.transports import plain_socket, send_now
+from hokm.transports import NONE, plain_descriptor, send_now
 from hokm.wire.plays import decimal
 
 _log = Logger()
@@ -61,7 +60,7 @@ class RespConnection(Protocol):
         self._pending: deque[Deferred[Any]] = deque()
         self._since = 0.0  # when the first of these began to be waited for
         self._alarm: IDelayedCall | None = None
-        self._socket: socket.socket | None = None
+        self._fd = NONE
         self.on_ready: Callable[[RespConnection], None] = _nothing
         self.on_lost: Callable[[RespConnection], None] = _nothing
 
@@ -86,12 +85,12 @@ class RespConnection(Protocol):
         self._pending.append(answer)
         if self._alarm is None:
             self._alarm = self._clock.callLater(self._timeout, self._look_for_late)
-        send_now(self.transport, self._socket, pack(arguments))
+        send_now(self.transport, self._fd, pack(arguments))
         return answer
 
     def connectionMade(self) -> None:
         """Log in and choose the database."""
-        self._socket = plain_socket(self.transport)
+        self._fd = plain_descriptor(self.transport)
         greeting = []
         if self._address.password is not None:
             user = (self._address.user,) if self._address.user else ()
@@ -133,6 +132,7 @@ class RespConnection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell all who wait that nothing more will come."""
+        self._fd = NONE
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None

@@ -62,7 +62,8 @@ def with_legal(turn: bytes, legal: Mask) -> bytes:
     """Write a `turn_to_play` for the player on turn, who is told what he may play."""
     names = b""
     for chunk in _NAMES:
-        names += chunk[legal & 0xFF]
+        if held := legal & 0xFF:
+            names += chunk[held]
         legal >>= _CHUNK
     return b"".join((turn[:-1], _LEGAL, names[:-1], b"]}"))
 

@@ -14,7 +14,7 @@ from hokm.connection import Connection, ping_frame, text_frame
 from hokm.limits import Bucket
 from hokm.room.state import Chance
 from hokm.worker.passage import PlayerRecord
-from hokm.worker.step import Ending, Probe
+from hokm.worker.step import Ending, Probe, Recipient
 
 _log = Logger()
 
@@ -48,7 +48,7 @@ class Tables(Protocol):
         """Return how many guesses at a room or token the address has left."""
 
 
-class Player:
+class Player(Recipient):
     """One connection, from its first byte to its last.
 
     Attributes:
@@ -76,12 +76,8 @@ class Player:
         "_proof",
         "_tables",
         "connection",
-        "dismissed",
-        "number",
         "recovered",
         "room_code",
-        "seat",
-        "watching",
     )
 
     def __init__(

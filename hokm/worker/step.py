@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -22,19 +23,24 @@ class Probe:
     """A ping after all that was to be sent before it; its answer is a `confirm` to the table."""
 
 
-class Recipient(Protocol):
-    """A connection as a table sees it.
+class Recipient(ABC):
+    """A connection as a table sees it: a class, since a call of a protocol's method costs more.
 
     Attributes:
         number: Its number, which no other connection has.
         seat: Its seat; None for a spectator's, and before it has one.
         dismissed: Whether it has lost its place at the table.
+        watching: Whether it has a spectator's place.
     """
+
+    __slots__ = ("dismissed", "number", "seat", "watching")
 
     number: int
     seat: int | None
     dismissed: bool
+    watching: bool
 
+    @abstractmethod
     def put(self, output: bytes | Probe | Ending) -> bool:
         """Take what the next `flush` is to do: send frames, ping, close; in this order.
 
@@ -42,22 +48,23 @@ class Recipient(Protocol):
             Whether there was nothing for it to do before.
         """
 
+    @abstractmethod
     def flush(self) -> None:
         """Do what was put."""
 
+    @abstractmethod
     def admit(self, seat: int | None) -> None:
         """Be a player on *seat* from now on, or (None) a spectator."""
 
-    @property
-    def watching(self) -> bool:
-        """Whether it had a spectator's place before the table was opened here."""
-
+    @abstractmethod
     def take_up(self, seat: int | None) -> None:
         """Have, as before, *seat* or (None) a spectator's place, at a table opened here."""
 
+    @abstractmethod
     def dismiss(self) -> None:
         """Belong to the table no more: what still arrives is ignored."""
 
+    @abstractmethod
     def turned_away(self, code: str) -> None:
         """Hear that the `join` was refused, by which of `wire.ERRORS`."""
 

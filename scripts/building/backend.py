@@ -82,7 +82,10 @@ def extensions() -> list[setuptools.Extension]:
     from mypyc.build import mypycify
 
     sources = [f"hokm/{module}.py" for module in MODULES]
-    return mypycify(["--config-file=setup.cfg", *sources], opt_level="3", debug_level="0")
+    return [
+        setuptools.Extension("hokm.connection._quick", ["hokm/connection/quick.c"]),
+        *mypycify(["--config-file=setup.cfg", *sources], opt_level="3", debug_level="0"),
+    ]
 
 
 class _Compiling(_BuildMetaBackend):
