@@ -2,7 +2,8 @@
 
 They are read many times at each play: compiled, an attribute costs a few instructions, of a class
 of msgspec a hundred. msgspec writes and reads them all the same, by their annotations, of which
-mypyc keeps only names; so whatever is not one class has a name here, in quotes where it is used.
+mypyc keeps only names: whatever is not one class has a name here, in quotes where it is used. Of
+tuples of any length it keeps nothing; they are named to msgspec once more, below their class.
 """
 
 # ruff: noqa: UP037 - see above
@@ -24,6 +25,11 @@ Pair: TypeAlias = tuple[int, int]
 Suit: TypeAlias = int | None
 
 
+def read_as(kind: type, **types: object) -> None:
+    """Name to msgspec what fields of a class of this program hold; see the module."""
+    kind.__annotations__.update(types)
+
+
 @mypyc_attr(acyclic=True)
 @dataclass(init=False, slots=True, unsafe_hash=True)
 class Trick:
@@ -40,6 +46,7 @@ class Trick:
 
 
 Tricks: TypeAlias = tuple[Trick, ...]
+read_as(Trick, cards=Cards)
 
 
 @mypyc_attr(acyclic=True)
@@ -101,6 +108,9 @@ class Hand:
         self.past = past
         self.phase = phase
         self.redeals = redeals
+
+
+read_as(Hand, deck=Cards, holding=Holding, trick=Cards, past=Tricks)
 
 
 @dataclass(frozen=True, slots=True)

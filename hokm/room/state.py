@@ -15,7 +15,7 @@ from mypy_extensions import mypyc_attr
 
 from hokm.game import fair
 from hokm.game.match import Match
-from hokm.game.values import Cards, Hand
+from hokm.game.values import Cards, Hand, read_as
 from hokm.room.tickets import Queue
 from hokm.wire import Action, HandResult, Level, TableOptions
 
@@ -128,6 +128,7 @@ class Turn:
         self.bot_at = bot_at
 
 
+read_as(Seat, skipped=Numbers, said=Times)
 Seats: TypeAlias = tuple[Seat | None, ...]
 _Match: TypeAlias = Match | None
 _Hand: TypeAlias = Hand | None
@@ -261,6 +262,9 @@ class Room:
     def commitment(self) -> str:
         """Return the SHA-256 (hex) of the secret of the hand under way, or to come."""
         return self.promise or fair.commitment(self.secret())
+
+
+read_as(Room, seats=Seats, refused=Decks, seeds=Texts, draw_cards=Cards)
 
 
 @dataclass(frozen=True, slots=True)
