@@ -29,13 +29,13 @@ def status(status: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> str:
     if "handoff" in status:
         facts.append(("handoff", handoff(status["handoff"])))
     if status["instance"]["lease_s"] is not None:
-        facts.append(("lease", _lease(status["instance"])))
+        facts.append(("lease", lease(status["instance"])))
     facts += [("job", job_line(job)) for job in jobs if job["state"] == "running"]
     name, up = status["instance"]["id"], duration(status["uptime_s"])
     head = f"hokm {status['version']} on {name}, up {up}"
     lines = [f"{name:8} {fact}" for name, fact in facts]
     if status["fleet"]:
-        lines += ["", *table(_FLEET, [_member(member) for member in status["fleet"]])]
+        lines += ["", *fleet(status["fleet"])]
     return "\n".join([head, "", *table(WORKERS, workers), "", *lines])
 
 
@@ -53,7 +53,8 @@ def worker(worker: Mapping[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _lease(instance: Mapping[str, Any]) -> str:
+def lease(instance: Mapping[str, Any]) -> str:
+    """Write how an instance stands in its fleet."""
     has = "held" if instance["has_lease"] else "LOST"
     return (
         f"{has}, {instance['lease_s']:g} s, renewed {instance['lease_age_s']:.1f} s ago;"
@@ -61,8 +62,9 @@ def _lease(instance: Mapping[str, Any]) -> str:
     )
 
 
-def _member(member: Mapping[str, Any]) -> tuple[object, ...]:
-    return (member["id"], *(member[name] for name in _FLEET[1:]))
+def fleet(members: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Write the instances of a fleet: a head, and a line each."""
+    return table(_FLEET, [(one["id"], *(one[name] for name in _FLEET[1:])) for one in members])
 
 
 def explanation(scaling: Mapping[str, Any]) -> str:

@@ -52,6 +52,7 @@ def draw(
         _figures(status),
         _workers(status["workers"], trends["workers"], look.blocks),
         _jobs(status["jobs"]),
+        _fleet(status),
         _rules(status["scaling"]),
         _decisions(status["scaling"]["decisions"]),
     )
@@ -149,6 +150,18 @@ def _jobs(jobs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     ended = [job for job in jobs if job["state"] != "running"]
     for job in ended[-1:]:
         yield text.job_line(job), "good" if job["state"] == "done" else "bad"
+
+
+def _fleet(status: Mapping[str, Any]) -> Iterator[Line]:
+    if not status["fleet"]:
+        return
+    instance = status["instance"]
+    fine = instance["has_lease"] and instance["state"] == "active"
+    yield f"lease    {text.lease(instance)}", "" if fine else "bad"
+    head, *lines = text.fleet(status["fleet"])
+    yield head, "dim"
+    for member, line in zip(status["fleet"], lines, strict=True):
+        yield line, "" if member["state"] == "active" else "warn"
 
 
 def _rules(scaling: Mapping[str, Any]) -> Iterator[Line]:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from hokm.jobs import JobStatus
-from hokm.supervisor.status import DecisionStatus
+from hokm.supervisor.status import DecisionStatus, MemberStatus
 from tests.browser.steps import overflow
 from tests.conftest import Server
 from tests.integration.test_scaling import configuration
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 SLOW_MS = 30_000  # until processes have started, on a machine that has other things to do, too
 EVIL = "<b id=evil>x</b>"
 JOB = JobStatus(1, "replace", "2 workers", "running", 1, 2, "a successor starts", 0.5)
+MEMBER = MemberStatus("x", "10.0.0.1:8765", "9.8.7", "active", 2, 12, 48, "2026-01-02T03:04:05Z")
 DECISION = DecisionStatus("2026-01-02T03:04:05+00:00", 1, 2, False, False, ("cpu is high",))
 
 # Seat four people at a table of their own; `lost` counts the sockets that close.
@@ -220,6 +221,8 @@ def tell_hostile(route: Route) -> None:
     if "handoff" in told:
         told["handoff"]["aborts"] = {hostile("timeout"): 2}
         told["unhealthy"] = ["no worker is ready"]
+        told["fleet"] = [msgspec.to_builtins(MEMBER)]
+        told["instance"] |= {"lease_s": 10.0, "lease_age_s": 1.0}
         told["jobs"] = [msgspec.to_builtins(JOB)]
         told["scaling"]["decisions"] = [msgspec.to_builtins(DECISION)]
     route.fulfill(response=answer, json=hostile(told))
@@ -253,6 +256,7 @@ def test_markup_and_a_phone(
         "#jobs",
         "#rules",
         "#decisions",
+        "#fleet",
         "#handoffs",
     ):
         expect(page.locator(part)).to_contain_text(EVIL)

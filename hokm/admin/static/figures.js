@@ -51,6 +51,8 @@ function tiles(status) {
 function alarms(status) {
   const { overloaded, more_instances: more } = status.scaling;
   const wrong = status.unhealthy.map((reason) => `Players cannot be served: ${reason}.`);
+  if (!status.instance.has_lease) wrong.push("This instance has lost its lease in the fleet: tables pause.");
+  if (status.instance.state === "leaving") wrong.push("This instance leaves the fleet: its rooms go to the others, and it takes no new ones.");
   if (overloaded) wrong.push("Overloaded: new rooms are refused, games go on.");
   if (more) wrong.push("Another instance is wanted: this one cannot grow as its load asks for.");
   return wrong;

@@ -5,6 +5,7 @@ import { Refused, get, hasToken, useToken } from "./api.js";
 import { find, setText } from "./dom.js";
 import { duration } from "./format.js";
 import { Figures } from "./figures.js";
+import { Fleet } from "./fleet.js";
 import { Jobs, Strip } from "./jobs.js";
 import { Rooms } from "./rooms.js";
 import { Rules } from "./rules.js";
@@ -18,7 +19,7 @@ const GAP_MS = 5000; // not looked for longer: what was between, the server may 
 const trends = new Trends();
 const strip = new Strip();
 const verbs = new Verbs((job) => { strip.follow(job); look(); });
-const parts = { figures: new Figures(), workers: new Workers(trends, verbs), jobs: new Jobs(), rules: new Rules() };
+const parts = { figures: new Figures(), workers: new Workers(trends, verbs), jobs: new Jobs(), rules: new Rules(), fleet: new Fleet() };
 const rooms = new Rooms(verbs, () => look());
 let answered = null; // when the server last did; null before it ever did
 let version = null;
@@ -47,6 +48,7 @@ function show(status, found) {
   parts.workers.show(status);
   parts.jobs.show(status.jobs);
   parts.rules.show(status.scaling);
+  parts.fleet.show(status);
   rooms.show(status, found);
   strip.show(status.jobs);
   find("main").hidden = false;

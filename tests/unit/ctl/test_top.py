@@ -37,12 +37,19 @@ def test_all_of_it() -> None:
     assert lines[9].split() == ["1", "4242", "ready", "12", "48", "23%", "81", "0.4", "▂", "▁"]
     assert lines[10].split()[:3] == ["22", "-", "dead"]
     assert lines[12] == "[........................] drain 3: 0 of 3"
-    assert lines[14] == "2 workers wanted, 1 to 4 allowed: cpu above 70 %"
-    assert lines[16].split()[:3] == ["hot", "cpu", "84.2"]
+    assert lines[14].startswith("lease    held, 10 s, renewed 1.2 s ago; active; 3 connections")
+    assert lines[17].split()[:3] == ["there", "leaving", "3"]
+    assert lines[19] == "2 workers wanted, 1 to 4 allowed: cpu above 70 %"
+    assert lines[21].split()[:3] == ["hot", "cpu", "84.2"]
     assert lines[-2:] == [
         "2026-01-02T03:05:05+00:00  2 workers: overloaded",
         "2026-01-02T03:04:05+00:00  1 to 2 workers: hot: cpu 84 %",
     ]
+
+
+def test_no_fleet() -> None:
+    """Nothing is said of one."""
+    assert not any("lease" in line for line in draw(*told({"fleet": ()}), Look()))
 
 
 def test_what_is_wrong_comes_first() -> None:
@@ -84,7 +91,8 @@ def test_colours() -> None:
 def test_nothing_steers_the_terminal() -> None:
     """Whatever the texts hold, only our own colours are written."""
     evil = "\x1b[2J\x9b1m\r\n\x07"
-    status, trends = told({"instance": {"id": evil}, "unhealthy": (evil,)})
+    status, trends = told({"unhealthy": (evil,)})
+    status["instance"]["id"] = evil
     for colour in (False, True):
         text = "".join(ESCAPE.sub("", line) for line in draw(status, trends, Look(colour=colour)))
         assert text.isprintable()
