@@ -18,6 +18,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor, threads
 
+from hokm import wire
 from hokm.client import create_room
 from hokm.supervisor import keeping
 from tests.conftest import Server
@@ -261,6 +262,25 @@ async def test_what_is_kept_does_not_hold_a_connection_open(
             pass
     assert set(manager.stored) != before
     server.stop()
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_a_stop_for_good_tells_the_players(
+    start_server: Callable[..., Server], manager: FakeManager
+) -> None:
+    """Who sends SIGUSR1 before the end says that no next life follows: players hear 1012."""
+    server = start_server(workers=1, manager=manager, HOKM_DESCRIPTOR_STORE="true")
+    room = (await create_room(server.url, {}, reactor=reactor)).room_code
+    with contextlib.closing(RawSocket(server.port, room)) as player:
+        player.send({"type": "join", "id": 1, "name": "Sara"})
+        player.until("welcome")
+        assert server.process is not None
+        server.process.send_signal(signal.SIGUSR1)
+        await threads.deferToThread(server.stop)
+        while isinstance(told := player.receive(), dict):
+            pass
+        assert told == wire.RESUME
 
 
 @pytest.mark.slow
