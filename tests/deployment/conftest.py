@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.deployment.sandbox import ROOT, Sandbox, need_containers
 IMAGE = "localhost/hokm:test"
 SERVICES = "localhost/services:test"  # HAProxy, Prometheus, Redis
 _BASE = "localhost/debian:test"
+_PLAIN = "--build-arg=HOKM_COMPILE=never"
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +28,14 @@ def sandbox() -> Iterator[Sandbox]:
         sandbox = Sandbox(Path(folder))
         try:
             sandbox.bring(tree, _BASE)
-            sandbox.build(
-                ROOT, IMAGE, f"--build-arg=BASE={_BASE}", "--build-arg=HOKM_COMPILE=never"
-            )
-            sandbox.build(ROOT / "tests/deployment/services", SERVICES, f"--build-arg=BASE={_BASE}")
+            option = f"--build-arg=BASE={_BASE}"
+            contexts = {IMAGE: ROOT, SERVICES: ROOT / "tests/deployment/services"}
+            with ThreadPoolExecutor() as pool:  # each waits for downloads
+                list(
+                    pool.map(
+                        lambda tag: sandbox.build(contexts[tag], tag, option, _PLAIN), contexts
+                    )
+                )
             yield sandbox
         finally:
             sandbox.close()

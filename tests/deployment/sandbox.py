@@ -118,7 +118,7 @@ class Sandbox:
         return [*enter, *map(str, command)]
 
     def build(self, context: Path, tag: str, *options: str) -> None:
-        """Build an image, with the machine's network, and pip's settings as they are here."""
+        """Build an image, with the machine's network and the certificates that it trusts."""
         bundle = os.environ.get("PIP_CERT") or "/etc/ssl/certs/ca-certificates.crt"
         mounts = {
             bundle: "/etc/ssl/certs/ca-certificates.crt",

@@ -121,11 +121,11 @@ def test_several_servers_behind_haproxy(sandbox: Sandbox, compose: Callable[...,
     until(lambda: scraped(sandbox) == ["haproxy", *["hokm-servers"] * 3])
     busiest = max(servers, key=lambda server: players(sandbox, server))
     ending = players(sandbox, busiest)
-    assert ending < 8 * 4
+    assert ending < 8 * 4  # some play elsewhere
     sandbox.run("podman", "stop", "--time", "20", busiest)
     until(lambda: in_service(sandbox) == 2)
     result = game.end()
-    assert min(result["plays"]) > 0 and result["resumes"] == ending
+    assert min(result["plays"]) > 0 and result["resumes"] >= ending > 0
     assert sandbox.inspect(busiest)["State"]["ExitCode"] == 0
 
 
