@@ -55,21 +55,27 @@ def send(end: End, data: bytes) -> None:
 
 
 class Balancer:
-    """Passes each connection to one of several ports, by chance; to another where one is dead.
+    """Passes each connection to one of several servers, by chance; to another where one is dead.
 
     Attributes:
         url: Where it listens.
-        ports: Where it passes connections to.
+        servers: Where it passes connections to: host and port.
     """
 
-    def __init__(self, ports: Sequence[int], seed: int = 1) -> None:
-        self.ports = list(ports)
+    def __init__(self, servers: Sequence[int | tuple[str, int]], seed: int = 1) -> None:
+        """Listen.
+
+        Args:
+            servers: Each a port of this machine, or a host and a port.
+        """
+        self.servers = [("127.0.0.1", one) if isinstance(one, int) else one for one in servers]
         self._random = random.Random(seed)
         factory = Factory.forProtocol(self._make)
         self._listening = reactor.listenTCP(0, factory, interface="127.0.0.1")
         self.port: int = self._listening.getHost().port
         self.url = f"http://127.0.0.1:{self.port}"
         self._ends: list[End] = []
+        self._ends_of: dict[tuple[str, int], list[End]] = {}
         self._waiting: list[End] = []
         self._held = False
 
@@ -88,19 +94,27 @@ class Balancer:
         return Near()
 
     async def _connect(self, near: End) -> None:
-        for port in self._random.sample(self.ports, len(self.ports)):
-            endpoint = HostnameEndpoint(reactor, "127.0.0.1", port, timeout=1)
+        for server in self._random.sample(self.servers, len(self.servers)):
+            endpoint = HostnameEndpoint(reactor, *server, timeout=1)
             try:
                 far: Any = await endpoint.connect(Factory.forProtocol(End))
             except Exception:
                 continue
             self._ends += [near, far]
+            self._ends_of.setdefault(server, []).append(far)
             near.join(far)
             transport: Any = near.transport
             transport.resumeProducing()
             return
         transport = near.transport
         transport.abortConnection()
+
+    def drop(self, server: tuple[str, int]) -> None:
+        """Find a server dead: cut its connections, and make no more."""
+        self.servers.remove(server)
+        for end in self._ends_of.pop(server, []):
+            transport: Any = end.transport
+            transport.abortConnection()
 
     def hold(self, held: bool) -> None:
         """Let nothing through, and nobody notice: as a network that drops all packets."""
