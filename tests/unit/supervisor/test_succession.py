@@ -9,6 +9,7 @@ import sys
 import msgspec
 import pytest
 
+from hokm.origin import Origin
 from hokm.supervisor import estate as e
 from hokm.supervisor.succession import command_line
 
@@ -20,6 +21,10 @@ ESTATE = e.Estate(
     connections=(e.KeptConnection(1, "ABCD", b"GET", 8, 2**63, 3, None, True),),
     pins=(("ABCD", 1),),
     rooms=(e.KeptRoom("ABCD", b"x", 1.5, (1,)),),
+    origins=((2**63, Origin("192.0.2.7", 1, 28)),),
+    gates=(e.KeptGate(9, 10, open=True),),
+    gate_secret=b"s",
+    listening_tls=11,
     target=2,
 )
 
