@@ -85,11 +85,11 @@ class Pump:
         self._end_player(UNAVAILABLE)
 
     def end(self) -> None:
-        """End the connection from here: the player is to come again."""
+        """End the connection from here, unless it is ending: the player is to come again."""
         transport: Any = self.instance.transport
         if transport is not None and self.instance.connected:
             transport.abortConnection()
-        elif self.player.connected:
+        elif self.player.connected and self._ending is None:
             self._end_player(UNAVAILABLE)
 
     def _transports(self) -> tuple[Any, Any]:
