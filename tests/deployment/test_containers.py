@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from tests.deployment.conftest import IMAGE, SERVICES
 from tests.deployment.game import Game, until
 from tests.deployment.sandbox import ROOT, Sandbox
@@ -16,6 +18,7 @@ from tests.deployment.sandbox import ROOT, Sandbox
 pytestmark = pytest.mark.slow
 
 TOKEN = "a token of the tests"
+FILES = ("docker-compose.scaling", "tls")
 WITHOUT_GRAFANA = ("haproxy", "prometheus", "redis-replica", "sentinel")  # and what they need
 
 
@@ -75,6 +78,10 @@ def test_a_container_is_replaced_in_place_and_stopped(sandbox: Sandbox, containe
 def compose(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., str]]:
     """Give podman-compose for the file of several servers; at the end nothing of it is left."""
     (tmp_path / "admin_token").write_text(TOKEN)
+    authority = Authority(tmp_path)
+    authority.write(tmp_path / "hokm.crt", tmp_path / "hokm.key")
+    parts = [(tmp_path / name).read_text() for name in ("hokm.crt", "hokm.key")]
+    (tmp_path / "hokm.pem").write_text("".join(parts))
     environ = {
         "HOKM_IMAGE": IMAGE,
         "HAPROXY_IMAGE": SERVICES,
@@ -82,13 +89,13 @@ def compose(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., str]]:
         "REDIS_IMAGE": SERVICES,
         "HOKM_SECRETS": str(tmp_path),
         "HOKM_WORKERS": "1",
-        "HAPROXY_MAXCONN": "400",  # each is two descriptors, of which a container has 1,024 here
     }
     program = Path(sys.executable).with_name("podman-compose")
-    file = ROOT / "etc/compose/docker-compose.scaling.yml"
+    files = (f"--file={ROOT / 'etc/compose' / name}.yml" for name in FILES)
+    start = (program, *files)
 
     def run(*command: str) -> str:
-        return sandbox.run(program, "--file", file, *command, environ=environ, seconds=120)
+        return sandbox.run(*start, *command, environ=environ, seconds=120)
 
     yield run
     # podman-compose ends as many servers as the file names; docker-compose does without this.
@@ -101,7 +108,8 @@ def in_service(sandbox: Sandbox) -> int:
     """Return to how many servers HAProxy gives rooms."""
     rows = sandbox.run("curl", "-s", "http://127.0.0.1:8404/stats;csv").splitlines()
     fields = (row.split(",") for row in rows)
-    return sum(f[0] == "rooms" and f[1].startswith("hokm") and f[17] == "UP" for f in fields)
+    up = [f[1] for f in fields if f[0] == "hokm" and f[17] == "UP"]
+    return sum(re.fullmatch(r"i\d+", name) is not None for name in up)
 
 
 def test_several_servers_behind_haproxy(sandbox: Sandbox, compose: Callable[..., str]) -> None:

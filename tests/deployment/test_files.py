@@ -14,6 +14,7 @@ import yaml
 from tests.deployment.sandbox import ROOT
 
 BIN = Path(sys.executable).parent
+COMPOSED = ("docker-compose.scaling", "tls")
 FILES = sorted((ROOT / "etc/compose").glob("docker-compose*.yml"))
 
 
@@ -67,6 +68,16 @@ def test_compose_files(file: Path, tmp_path: Path) -> None:
     wrong.write_text(file.read_text().replace("volumes:", "volumens:", 1))
     assert run(*check, wrong)[0] != 0
     assert docker_compose("-f", wrong, "config", "--quiet")[0] != 0
+
+
+def test_tls() -> None:
+    """The file that adds TLS fits the one that it is added to."""
+    options = [f"--file={ROOT / 'etc/compose' / name}.yml" for name in COMPOSED]
+    code, text = docker_compose(*options, "config")
+    assert code == 0
+    haproxy = yaml.safe_load(text)["services"]["haproxy"]
+    assert {8765, 8766} <= {port["target"] for port in haproxy["ports"]}
+    assert haproxy["environment"]["HOKM_PEM"] == "/run/secrets/hokm.pem"
 
 
 def composed(file: Path) -> Any:
