@@ -105,15 +105,15 @@ class Sandbox:
         """
         return _output(self.inside(*command), {**self.environ, **(environ or {})}, seconds)
 
-    def inside(self, *command: str | Path, outside: bool = False) -> list[str]:
+    def inside(self, *command: str | Path, with_network: bool = True) -> list[str]:
         """Return the command line that runs a command inside.
 
         Args:
-            outside: Whether it uses the machine's network all the same.
+            with_network: Whether in the network of the sandbox, too; else in the machine's.
         """
         pid = self._keeper.pid
         processes = f"--pid=/proc/{pid}/ns/pid_for_children"
-        network = () if outside else ("--net",)
+        network = ("--net",) if with_network else ()
         enter = ("nsenter", f"--target={pid}", *network, "--mount", processes, "--")
         return [*enter, *map(str, command)]
 
@@ -131,7 +131,7 @@ class Sandbox:
             *options,
             *("--tag", tag, str(context)),
         ]
-        _output(self.inside(*command, outside=True), self.environ, 600)
+        _output(self.inside(*command, with_network=False), self.environ, 600)
 
     def bring(self, tree: Path, tag: str) -> None:
         """Make an image of a directory tree."""
