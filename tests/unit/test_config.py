@@ -182,6 +182,19 @@ def test_bad_workers(text: str) -> None:
     ("toml", "line"),
     [
         (
+            "instance_id = 'one two'",
+            "instance_id must be 1 to 64 letters, digits, dots, dashes and underscores"
+            " (h.toml, key instance_id)",
+        ),
+        (
+            "advertise = '10.0.0.1'",
+            "advertise must be HOST:PORT, an IPv6 address in brackets (h.toml, key advertise)",
+        ),
+        (
+            "advertise = '10.0.0.1:99999'",
+            "advertise must be HOST:PORT, an IPv6 address in brackets (h.toml, key advertise)",
+        ),
+        (
             "[worker]\nburst = 0",
             "worker.burst must be a whole number, at least 1 (h.toml, key worker.burst)",
         ),
