@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -37,6 +38,7 @@ from hokm.store.endpoint import authorities
 from hokm.supervisor import succession
 from hokm.supervisor.identity import identify
 from hokm.supervisor.machine import Machine
+from hokm.supervisor.parts import Parts
 from hokm.supervisor.service import Supervisor
 from hokm.supervisor.succession import Heritage
 from hokm.supervisor.systemd import ServiceManager
@@ -141,36 +143,42 @@ def makeService(options: Options, worker: str = "hokm.worker") -> IService:
         operators = _bind("admin", settings.admin)
         values = Path(settings.state_dir) / "metrics"
         environ = {**os.environ, **prepare(values, keep=executed)}
-        supervisor = Supervisor(
-            reactor=reactor,
-            settings=settings,
+        life: dict[str, Any] = {
+            "reactor": reactor,
+            "settings": settings,
+            "give_up": lambda reason: _end(reactor, reason),
+            "heritage": heritage,
+            "manager": ServiceManager.find(os.environ, os.getpid(), reactor),
+        }
+        make = partial(
+            Parts,
+            **life,
             listening=listening,
             store=store,
             metrics=Metrics(workers=values),
             environ=environ,
-            give_up=lambda reason: _end(reactor, reason),
-            heritage=heritage,
-            manager=ServiceManager.find(os.environ, os.getpid(), reactor),
             lock=state.lock,
             identity=None if settings.redis is None else identify(state, settings.instance_id),
             listening_tls=listening_tls,
             pem=pem,
             worker=worker,
         )
+        supervisor = Supervisor(**life, make=make)
     except (StateDirError, BadSetting) as error:
         give_up(error)
     except OSError as error:
         give_up(f"{error.filename}: {error.strerror}")
-    supervisor.on_http = PublicSite(
+    parts = supervisor.parts
+    parts.on_http = PublicSite(
         reactor=reactor,
-        tables=supervisor,
+        tables=supervisor.desk,
         settings=settings.web,
         table=settings.table,
         client_address=Proxies(settings.worker.trusted_proxies).client_address,
     ).adopt
     site = make_site(
-        instance=supervisor,
-        operations=supervisor.operations,
+        instance=supervisor.desk,
+        operations=parts.operations,
         token=settings.admin_token,
         reactor=reactor,
     )
@@ -178,8 +186,8 @@ def makeService(options: Options, worker: str = "hokm.worker") -> IService:
     supervisor.setServiceParent(server)
     if pem is not None or options.get("config") or os.environ.get("HOKM_CONFIG"):
         loop: Any = reactor
-        signal.signal(signal.SIGHUP, lambda *_: loop.callFromThread(_reload, options, supervisor))
-    signal.signal(signal.SIGUSR1, lambda *_: supervisor.lives.let_go())
+        signal.signal(signal.SIGHUP, lambda *_: loop.callFromThread(_reload, options, parts))
+    signal.signal(signal.SIGUSR1, lambda *_: parts.lives.let_go())
     # Beside the supervisor, so that probes are answered while it starts and while it stops.
     StreamServerEndpointService(AdoptedPort(reactor, operators), site).setServiceParent(server)
     return server
@@ -201,7 +209,7 @@ class AdoptedPort:
             )
 
 
-def _reload(options: Options, supervisor: Supervisor) -> None:
+def _reload(options: Options, parts: Parts) -> None:
     """Read the settings anew; the scaling's and the certificate are used from now on."""
     try:
         settings = options.load()
@@ -209,10 +217,10 @@ def _reload(options: Options, supervisor: Supervisor) -> None:
     except BadSetting as error:
         _log.error("the settings stay as they were: {error}", error=error)
     else:
-        supervisor.scaler.reload(settings.scaling)
+        parts.scaler.reload(settings.scaling)
         _log.info("the rules of scaling are read anew")
         if pem is not None:
-            supervisor.gates.renew(pem)
+            parts.gates.renew(pem)
 
 
 def _end(reactor: Any, reason: str) -> None:
