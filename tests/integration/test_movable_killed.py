@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 from hokm.connection import Record, ping_frame, text_frame
 from hokm.control.ledger import SENT
 from hokm.control.stream import Counts, Trust, counts
+from hokm.transports import NONE
 from tests.movable import HEAD, Movable, connect, reactor, until
 from tests.rawsocket import frame
 
@@ -135,7 +136,7 @@ async def test_a_request_that_was_read_and_not_answered() -> None:
     """The next owner answers it, once; its line of the ledger is right from then on."""
     with Movable() as it:
         it.client.send(HEAD)
-        it.connection._handle = None  # so that the answer waits for the end of the turn
+        it.connection._fd = NONE  # so that the answer waits for the end of the turn
         transport: Any = it.connection.transport
         await until(lambda: transport.doRead() or it.connection.answer)
         assert it.line[SENT]  # in this process's buffer
