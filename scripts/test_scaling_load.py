@@ -32,6 +32,7 @@ def main() -> None:
     add("--seed", type=int, default=1, help="of the players")
     add("--url", help="public address of a running server; else one is started")
     add("--admin", help="operators' address of that server")
+    add("--rules", help="of that server, with commas between them (all but those on the machine)")
     command.add_own_server(parser, workers="1-4", hurry=12.0, density=100.0)
     given = parser.parse_args()
     if (given.url is None) != (given.admin is None):
@@ -51,6 +52,7 @@ def main() -> None:
         workers=given.workers,
         hurry=given.hurry,
         density=given.density,
+        rules=given.rules and given.rules.split(","),
     )
     command.carry_out(
         lambda reactor, progress: load(reactor, plan, progress), text, as_json=given.json

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ class Plan:
         settle_s: Seconds that the server has then to be as small as it was; 0: it need not be.
         pace: Mean seconds between two plays at a table.
         url, admin: Of a server that runs already; None: the run starts its own.
-        workers, hurry, density: Of the server, if it is the run's own; see `crowd.rules`.
+        workers, hurry, density, rules: Of the server, if it is the run's own; see `crowd.rules`.
     """
 
     initial: int
@@ -56,6 +57,7 @@ class Plan:
     workers: str
     hurry: float
     density: float
+    rules: Collection[str] | None
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -106,6 +108,7 @@ async def load(reactor: Any, plan: Plan, progress: Progress) -> Report:
             hurry=plan.hurry,
             density=plan.density,
             game_minutes=(plan.ramp_s + plan.hold_s + plan.leave_s) / 60,
+            only=plan.rules,
         )
         server = command.start(reactor, plan.workers, settings, CROWD_STRESS="/nonexistent")
         url, admin = server.url, server.admin

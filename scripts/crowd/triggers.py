@@ -26,7 +26,7 @@ from hokm.supervisor.machine import Machine
 MEGABYTE: Final = 1 << 20
 LIMIT: Final = 250 * MEGABYTE  # of a worker: more is too much; an idle one has 40
 BALLAST: Final = 320 * MEGABYTE
-CPU_LIMIT: Final = 40.0  # %; on a machine with other work a worker may not get all that it wants
+CPU_LIMIT: Final = 25.0  # %; on a machine with other work a worker may not get all that it wants
 CPU: Final = 0.95  # part of a core that it wants
 RULES: Final = ("high_cpu_usage", "high_memory_usage", "low_cpu_usage")
 DENSITY: Final = 1000.0  # connections of a worker: not what this is about
