@@ -156,11 +156,14 @@ async def test_busy_rooms_leave_first(open_place: Callable[..., Place], tmp_path
     await place.seat(15, pace=3.0)
     await place.until(lambda: place.saw(lambda s: [w["rooms"] for w in s["workers"]] == [15, 0]))
     quiet, busy = place.tables[:10], place.tables[10:]
-    place.burden(record_s=0.005)
     for seat in (seat for table in busy for seat in table.seats):
         seat.pace = 0.01
+    plays = [sum(seat.plays.total() for seat in table.seats) + 100 for table in busy]
+    while any(sum(s.plays.total() for s in t.seats) < n for t, n in zip(busy, plays, strict=True)):
+        await wait(0.1)  # each thinks its last long thought first
+    place.burden(record_s=0.005)
     took = await place.until(lambda: place.saw(lambda s: s["workers"][1]["rooms"] > 0))
     print(f"busy rooms left after {took:.1f} s")
-    place.burden()
     assert all([await place.move_to_first(table) for table in quiet])
+    place.burden()
     await place.check()
