@@ -27,6 +27,7 @@ from hokm.tasks import run
 
 _log = Logger()
 
+LOOK_SECONDS: Final = 0.5  # between two looks at who is in the fleet, at least
 RETRY_SECONDS: Final = 0.25  # after a renewal that failed
 
 
@@ -200,8 +201,15 @@ class Fleet:
         )
 
     def is_member(self, address: str) -> bool:
-        """Say whether a numeric address is that of another instance, whose word counts."""
-        return any(address in (member.source, member.endpoint()[0]) for member in self.others)
+        """Say whether a numeric address is that of another instance, whose word counts.
+
+        Who is not known may be new: the others are looked at again, for the next time.
+        """
+        if any(address in (member.source, member.endpoint()[0]) for member in self.others):
+            return True
+        if now() - self.lease.asked > LOOK_SECONDS and not self._stopped:
+            run(self.renew(), "a look at the fleet")
+        return False
 
 
 def now() -> float:

@@ -12,7 +12,7 @@ from hokm.fleet import Member
 from hokm.store.embedded import StateDir, StateDirError
 from hokm.store.registry import IdTaken, Registry, Renewal
 from hokm.store.store import StoreAway
-from hokm.supervisor.fleet import RETRY_SECONDS, Fleet, Load
+from hokm.supervisor.fleet import LOOK_SECONDS, RETRY_SECONDS, Fleet, Load
 from hokm.supervisor.identity import Identity, identify
 
 LEASE = 9.0
@@ -132,6 +132,19 @@ def test_whose_word_counts(world: World) -> None:
     world.fleet.start()
     assert world.fleet.is_member("192.0.2.2")
     assert not world.fleet.is_member("192.0.2.3")
+
+
+def test_who_is_not_known_may_be_new(world: World) -> None:
+    """The others are looked at again, though not each time: the next word of his counts."""
+    world.registry.answer = Renewal(False, ())
+    world.fleet.start()
+    world.registry.answer = Renewal(False, (OTHER,))
+    assert not world.fleet.is_member("192.0.2.2")
+    assert len(world.registry.said) == 1
+    world.fleet.lease.asked -= LOOK_SECONDS
+    assert not world.fleet.is_member("192.0.2.2")
+    assert world.fleet.is_member("192.0.2.2")
+    assert len(world.registry.said) == 2
 
 
 def test_an_identity_is_kept(tmp_path: Path) -> None:
