@@ -9,7 +9,6 @@ import ctypes
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -151,8 +150,8 @@ class Host:
         return self.get("/api/status", admin=True)
 
     def stop(self) -> None:
-        """Stop it."""
-        self.process.send_signal(signal.SIGTERM)
+        """Stop it, or wait until it has."""
+        self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -272,6 +272,7 @@ async def test_an_instance_stands_still(start_fleet: Callable[..., Fleet]) -> No
     first, balancer = Balancer([sleeper.port]), Balancer([other.port])
     tables = await sit_down(fleet, first, 2)
     stop_all(sleeper, signal.SIGSTOP)
+    await wait(fleet.lease / 2)  # until it is late with its lease: nobody is relayed to it
     stayed = [table.clients[0] for table in tables]
     ears = [Ear(client) for client in stayed]
     for table in tables:

@@ -35,6 +35,8 @@ def hosts(tmp_path: Path) -> Iterator[list[Host]]:
                 yield instances
             finally:
                 for instance in instances:
+                    instance.process.terminate()
+                for instance in instances:
                     instance.stop()
                 store.kill()
                 store.wait()
