@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from hokm.control import messages as m
 from hokm.control.ledger import SENT, TAKEN
 from hokm.metrics import Metrics
+from hokm.origin import Origin
 from hokm.supervisor.connections import Held
 from hokm.supervisor.head import Head
 from hokm.supervisor.moves import DEADLINE_SECONDS
@@ -239,3 +240,42 @@ def test_who_was_left_behind_does_not_open_the_room(world: World) -> None:
     world.say(world.two, m.Prepared(move=1))
     assert world.connections.of_room(ROOM) == [going]
     assert world.routing.placement.where(ROOM) == 2
+
+
+def test_a_room_that_was_left_may_go_anywhere_at_once(world: World) -> None:
+    """Its connections here are closing; unless somebody is on his way to it."""
+    world.open(world.one)
+    closing = world.come()
+    coming = world.come()
+    world.say(world.one, m.RoomLeft(room=ROOM, connections=(closing.number,)))
+    assert world.routing.placement.where(ROOM) == 1
+    world.say(world.one, m.RoomLeft(room=ROOM, connections=(closing.number, coming.number)))
+    assert world.routing.placement.where(ROOM) is None
+    assert world.connections.all() == [closing, coming]
+
+
+class FakeSeeker:
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.sought: list[socket.socket] = []
+
+    def seek(self, head: Head, sock: socket.socket, origin: Origin) -> None:
+        self.sought.append(sock)
+
+    def waiting(self) -> list[tuple[socket.socket, Origin]]:
+        return [(sock, Origin()) for sock in self.sought]
+
+
+def test_in_a_fleet_a_room_that_is_not_here_is_sought(world: World) -> None:
+    """One that a worker has, or is about to have, is not."""
+    world.open(world.one)
+    seeker = world.routing.seeker = FakeSeeker()
+    ours, theirs = connect()
+    world.clients.append(theirs)
+    world.routing.come(Head("GET", "/ws", ROOM, True, HEAD), ours)
+    assert seeker.sought == [ours] and world.one.told == []
+    assert [sock for sock, _ in world.routing.unread()] == [ours]
+    world.routing.take(Head("GET", "/ws", ROOM, True, HEAD), ours, Origin())
+    world.come()
+    assert seeker.sought == [ours] and len(world.one.told) == 2
