@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from hokm.control import messages as m
 from hokm.control.channel import Channel, ChannelFull
+from hokm.control.program import CHANNEL
 
 _log = Logger()
 
@@ -34,7 +35,6 @@ EXIT_SECONDS: Final = 1.0  # between the end of its channel and its own
 STOP_MARGIN: Final = 2.0  # beyond the time it was given, before it is terminated, then killed
 MISSED_PINGS: Final = 3  # at one a second: a hang is found within 4 s, and 5 are promised
 MISCONFIGURED: Final = 3  # exit code, see hokm.worker
-CHANNEL: Final = 3  # the child's descriptor
 
 
 class Launch(Struct, frozen=True):

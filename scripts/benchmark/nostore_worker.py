@@ -6,17 +6,17 @@ store, so that this worker differs from a real one in nothing but its commits.
 
 from __future__ import annotations
 
-import signal
-import socket
+import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, succeed
 
+from hokm.control.program import serve
 from hokm.multiprocess import never_forks
 from hokm.store.redis import RedisStore
 from hokm.store.store import Entry, Verdict
-from hokm.worker.__main__ import CHANNEL
 from hokm.worker.reactor import install
 
 
@@ -37,24 +37,15 @@ class Forgetful:
         return succeed([Verdict.DONE] * len(entries))
 
 
-def main() -> None:
-    """Run a worker, as `hokm.worker` does."""
+def main() -> int:
+    """Run a worker, as `hokm.worker` does; returns the exit code."""
     install()
     never_forks()
-    from twisted.internet import reactor as installed
-
     from hokm.worker.process import WorkerProcess
 
-    reactor: Any = installed
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    WorkerProcess(
-        reactor=reactor,
-        sock=socket.socket(fileno=CHANNEL),
-        end=lambda code: reactor.callLater(0.1, reactor.stop),
-        make_store=cast(type[RedisStore], Forgetful),
-    )
-    reactor.run(installSignalHandlers=False)
+    store = cast(type[RedisStore], Forgetful)
+    return serve("benchmark.nostore_worker", partial(WorkerProcess, make_store=store))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,8 +7,7 @@ it, and starts this program nowhere.
 from __future__ import annotations
 
 import os
-import signal
-import socket
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +17,10 @@ import msgspec
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
+from hokm.control.program import serve
 from hokm.multiprocess import never_forks
 from hokm.store.redis import RedisStore
 from hokm.store.store import Entry, Verdict
-from hokm.worker.__main__ import CHANNEL
 from hokm.worker.reactor import install
 
 VARIABLE: Final = "CROWD_STRESS"  # names the file
@@ -104,25 +103,19 @@ class Costly:
         return self._real.commit(entries)
 
 
-def main() -> None:
-    """Run a worker, as `hokm.worker` does."""
+def main() -> int:
+    """Run a worker, as `hokm.worker` does; returns the exit code."""
     install()
     never_forks()
-    from twisted.internet import reactor as installed
-
     from hokm.worker.process import WorkerProcess
 
-    reactor: Any = installed
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    burden = Burden(reactor, Path(os.environ[VARIABLE]))
-    WorkerProcess(
-        reactor=reactor,
-        sock=socket.socket(fileno=CHANNEL),
-        end=lambda code: reactor.callLater(0.1, reactor.stop),
-        make_store=cast(type[RedisStore], lambda **settings: Costly(burden, **settings)),
-    )
-    reactor.run(installSignalHandlers=False)
+    def make(*, reactor: Any, **program: Any) -> None:
+        burden = Burden(reactor, Path(os.environ[VARIABLE]))
+        store = cast(type[RedisStore], lambda **settings: Costly(burden, **settings))
+        WorkerProcess(reactor=reactor, make_store=store, **program)
+
+    return serve("crowd.stress", make)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,8 +16,8 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from hokm.control import messages as m
+from hokm.control.program import CHANNEL
 from hokm.supervisor.child import (
-    CHANNEL,
     MISCONFIGURED,
     MISSED_PINGS,
     START_SECONDS,
