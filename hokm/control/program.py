@@ -1,4 +1,4 @@
-"""What the programs that a supervisor starts have in common: a channel, and an end when it says so."""
+"""What the programs that a supervisor starts have in common: a channel, an end when it says so."""
 
 from __future__ import annotations
 
