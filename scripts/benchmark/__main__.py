@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from benchmark import command, scale
+from benchmark import command, fleet, scale
 from benchmark.load import LoadFailed
 from benchmark.measure import measure_all
 from benchmark.panels import panels
@@ -48,11 +48,28 @@ def measure_scale(arguments: list[str]) -> int:
     return 0
 
 
+def measure_fleet(arguments: list[str]) -> int:
+    """Measure fleets of several sizes; 1 if a run had an error."""
+    given = command.read_fleet(arguments)
+    try:
+        found = [
+            fleet.measure(command.bench(given), number, given.players, given.seconds, tell)
+            for number in given.instances
+        ]
+    except (LoadFailed, DidNotStart) as why:
+        tell(f"the run does not count: {why}")
+        return 1
+    print(fleet.as_json(found) if given.json else fleet.as_text(found))
+    return 0
+
+
 def main() -> int:
     """Do what the command line says."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended, too
     if sys.argv[1:2] == ["scale"]:
         return measure_scale(sys.argv[2:])
+    if sys.argv[1:2] == ["fleet"]:
+        return measure_fleet(sys.argv[2:])
     return compare(sys.argv[1:])
 
 

@@ -23,6 +23,10 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(","))
+
+
 def parser(about: str | None) -> argparse.ArgumentParser:
     """Return a parser with what all commands take."""
     made = argparse.ArgumentParser(prog="scripts/bench", description=about)
@@ -63,6 +67,18 @@ def read_scale(arguments: list[str]) -> argparse.Namespace:
     made.add_argument("--seconds", type=float, default=4.0, help="of play at full speed [4]")
     made.add_argument("--most-rooms", type=int, default=2000, help="of one worker [2000]")
     made.add_argument("--svg", type=Path, default=SVG, help="the plot [docs/performance.svg]")
+    return made.parse_args(arguments)
+
+
+def read_fleet(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line of `fleet`."""
+    made = parser("Measure several instances that share one store, with players at leisure.")
+    made.prog += " fleet"
+    made.add_argument(
+        "--instances", type=_numbers, default=(1, 4, 20), help="a list of numbers [1,4,20]"
+    )
+    made.add_argument("--players", type=int, default=200, help="of each instance [200]")
+    made.add_argument("--seconds", type=float, default=20.0, help="of play that count [20]")
     return made.parse_args(arguments)
 
 

@@ -30,12 +30,15 @@ ENVIRON: Final = {
 
 
 @contextmanager
-def hokm(cores: Cores, *, workers: int = 1, store: bool = True) -> Iterator[Server]:
+def hokm(
+    cores: Cores, *, workers: int = 1, store: bool = True, redis: str | None = None
+) -> Iterator[Server]:
     """Run hokm with its embedded store, a commit for every play, written to disk each second.
 
     Args:
         workers: So many, each on a core of its own where there are as many.
         store: Whether commits are stored; without, they are answered at once.
+        redis: The store that it shares with others, in place of its own.
 
     Raises:
         DidNotStart: It did not.
@@ -56,14 +59,17 @@ def hokm(cores: Cores, *, workers: int = 1, store: bool = True) -> Iterator[Serv
             f"--admin=tcp:{admin}:interface=127.0.0.1",
             f"--state-dir={state}",
             "--log-level=error",
+            *((f"--redis={redis}",) if redis is not None else ()),
         ]
         with process(command, ENVIRON, cores.load) as child:
             wait_until(lambda: len(_ready(admin)) == workers, child, name)
             pids = _ready(admin)
             for number, pid in enumerate(pids):
                 pin(pid, {cores.servers[number % len(cores.servers)]})
-            pid_file = Path(state) / "store" / "valkey.pid"
-            helpers = {"supervisor": child.pid, "store": int(pid_file.read_text())}
+            helpers = {"supervisor": child.pid}
+            if redis is None:
+                pid_file = Path(state) / "store" / "valkey.pid"
+                helpers["store"] = int(pid_file.read_text())
             yield Server(name, "hokm", port, tuple(pids), helpers)
 
 

@@ -28,7 +28,7 @@ QUICK = {"target": 1, "bot_seconds": 0, "pause_seconds": 1}
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run one server for all tests here that need none of their own; its address."""
-    server = Server(tmp_path_factory.mktemp("site") / "state", HOKM_WORKER_FILL_SECONDS="2")
+    server = Server(tmp_path_factory.mktemp("site") / "state", HOKM_WORKER_FILL_SECONDS="4")
     yield server.url
     server.stop()
 

@@ -22,7 +22,9 @@ def test_two_strangers_meet(
     one, two = visit(size=size, locale=locale), visit(size=size, locale=locale)
     for page, name in ((one, "Sara"), (two, "Reza")):
         page.fill("#name", name)
+    for page in (one, two):
         page.locator(".quick .button").click()
+    for page, name in ((one, "Sara"), (two, "Reza")):
         expect(page.locator(".seat-dot.taken").first).to_be_visible()
         page.screenshot(path=tmp_path / f"{locale}-searching-{name}.png")
         assert overflow(page) == 0
@@ -52,7 +54,7 @@ def test_an_open_table(visit: Visit, tmp_path: Path) -> None:
     host.locator(".options summary").click()
     host.locator("input[name=public]").check()
     code = create(host, "<b>Sara</b>")
-    row = guest.locator(f".tables li[data-code={code}]")
+    row = guest.locator(f'.tables li[data-code="{code}"]')
     expect(row).to_be_visible(timeout=15_000)
     expect(row.locator(".who")).to_have_text("<b>Sara</b>")
     guest.screenshot(path=tmp_path / "open-table.png")

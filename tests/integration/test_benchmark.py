@@ -88,6 +88,14 @@ def test_scale_draws_what_it_measures(tmp_path: Path) -> None:
     assert svg.read_text().startswith("<svg ")
 
 
+def test_a_fleet(tmp_path: Path) -> None:
+    """Two instances that share a store play at the pace they are told."""
+    told = bench(tmp_path, *"fleet --json --instances 2 --players 40 --seconds 2".split())
+    [fleet] = told["fleets"]
+    assert (fleet["instances"], fleet["players"]) == (2, 80)
+    assert fleet["plays_per_second"] > 0 and fleet["worst_p99_ms"] >= fleet["p99_ms"] > 0
+
+
 @pytest.mark.parametrize("compiler", ["cc", "no-compiler"])
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_the_load_finds_a_mistake(
