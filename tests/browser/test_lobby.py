@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import create, overflow, wait_for_turn
+from tests.browser.steps import create, overflow
 
 Visit = Callable[..., Page]
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ def test_two_strangers_meet(
     assert one.url == two.url
     assert {"Sara", "Reza"} <= set(one.locator(".plate .name").all_inner_texts())
     one.reload()
-    wait_for_turn(one)
+    one.locator("#seats .plate").first.wait_for()
 
 
 def test_giving_up(visit: Visit) -> None:

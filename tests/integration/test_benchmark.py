@@ -90,7 +90,9 @@ def test_scale_draws_what_it_measures(tmp_path: Path) -> None:
 
 def test_a_fleet(tmp_path: Path) -> None:
     """Two instances that share a store play at the pace they are told."""
-    told = bench(tmp_path, *"fleet --json --instances 2 --players 40 --seconds 2".split())
+    told = bench(
+        tmp_path, *["fleet", "--json", "--instances", "2", "--players", "40", "--seconds", "2"]
+    )
     [fleet] = told["fleets"]
     assert (fleet["instances"], fleet["players"]) == (2, 80)
     assert fleet["plays_per_second"] > 0 and fleet["worst_p99_ms"] >= fleet["p99_ms"] > 0
