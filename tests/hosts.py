@@ -5,7 +5,6 @@ Nothing changes in the machine's own namespace: this process enters the switch's
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shutil
@@ -20,11 +19,10 @@ from typing import Any
 
 from hokm.store.embedded import find_server
 from tests.conftest import START_SECONDS, STOP_SECONDS, missing
+from tests.namespaces import network
 
 NETWORK = "10.77.0"
 STORE = 9  # the host's number
-_CLONE_NEWNET = 0x40000000
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _ip(*words: str) -> None:
@@ -76,24 +74,14 @@ class Hosts:
     @contextmanager
     def at_the_switch(self) -> Iterator[None]:
         """Be at the switch with all sockets that are made meanwhile."""
-        with Path("/proc/thread-self/ns/net").open("rb") as before:
-            with Path(f"/run/netns/{self._switch}").open("rb") as there:
-                _enter(there.fileno())
-            try:
-                yield
-            finally:
-                _enter(before.fileno())
+        with network(Path(f"/run/netns/{self._switch}")):
+            yield
 
     def remove(self) -> None:
         """Take all of it away."""
         for number in self.numbers:
             subprocess.run(["ip", "netns", "del", self.name(number)], check=False)
         subprocess.run(["ip", "netns", "del", self._switch], check=False)
-
-
-def _enter(namespace: int) -> None:
-    if _libc.setns(namespace, _CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 class Host:

@@ -6,7 +6,6 @@ It shares this machine's kernel, and has a network of its own with nothing but l
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ from typing import Self
 
 import psutil
 
-_CLONE_NEWNET = 0x40000000  # linux/sched.h
+from tests.namespaces import network
+
 BOOT_SECONDS = 60.0
 COMMAND_SECONDS = 60.0
 OFF_SECONDS = 60.0
@@ -93,13 +93,8 @@ class Machine:
     @contextlib.contextmanager
     def network(self) -> Iterator[None]:
         """Have this thread make its sockets in the machine's network, as if it ran there."""
-        with Path("/proc/thread-self/ns/net").open() as here:
-            with Path(f"/proc/{self.init}/ns/net").open() as there:
-                _enter(there.fileno())
-            try:
-                yield
-            finally:
-                _enter(here.fileno())
+        with network(Path(f"/proc/{self.init}/ns/net")):
+            yield
 
     def command(self, *command: str | Path) -> list[str | Path]:
         """Return the command line, for here, of a command that runs there."""
@@ -127,10 +122,3 @@ class Machine:
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
-
-
-def _enter(namespace: int) -> None:
-    """Put this thread into a network, setns(2); Python has it from 3.12 on."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(namespace, _CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "setns")

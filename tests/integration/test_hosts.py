@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted
+from twisted.internet import threads
 from twisted.internet.defer import Deferred, gatherResults
 
 from hokm.tasks import run
@@ -89,3 +90,21 @@ async def test_a_cable_is_pulled(hosts: list[Host]) -> None:
         check_so_far(others[0], table)
         table.end()
     balancer.cut()
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_thread_stays_at_the_switch() -> None:
+    """What the tests after these start in a thread runs in this machine's own network."""
+    require_hosts()
+    hosts = Hosts(1)
+    try:
+        with hosts.at_the_switch():
+            assert await threads.deferToThread(where) == where()
+        assert await threads.deferToThread(where) == where()
+    finally:
+        hosts.remove()
+
+
+def where() -> str:
+    """Return the network that this thread is in."""
+    return str(Path("/proc/thread-self/ns/net").readlink())

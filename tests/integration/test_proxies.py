@@ -1,9 +1,13 @@
-"""HAProxy and nginx as `etc/` has them, in front of three instances that share a store."""
+"""HAProxy and nginx as `etc/` has them, in front of three instances that share a store.
+
+HOKM_ROOMS says at how many tables is sat.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import threading
 import time
@@ -16,20 +20,20 @@ from typing import Any
 import psutil
 import pytest
 
-from hokm.store.embedded import find_server
 from tests.balancers import Balancer, HAProxy, HAProxyTellingInFront, Nginx
 from tests.certificates import Authority
-from tests.conftest import Server, free_ports
+from tests.conftest import Server
 from tests.integration.test_matches import FAST
 from tests.rawsocket import RawSocket
+from tests.valkeys import Watched
 
 SECONDS = 20.0
-ROOMS = 30
+ROOMS = int(os.environ.get("HOKM_ROOMS", "30"))
 LEASE_SECONDS = 3
 
 
 class Fleet:
-    """Three instances, their store, and a certificate for who stands in front.
+    """Three instances, a store with replica and Sentinels, a certificate for who stands in front.
 
     Attributes:
         pem: File with the certificate and its key.
@@ -42,18 +46,13 @@ class Fleet:
         self.authority.write(*files)
         self.pem = directory / "both.pem"
         self.pem.write_bytes(b"".join(file.read_bytes() for file in files))
-        [port] = free_ports(1)
-        self.store = subprocess.Popen(
-            [find_server(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        self.stores = Watched(directory / "stores")
 
         def start(number: int) -> Server:
             return Server(
                 directory / f"state{number}",
                 "--redis",
-                f"redis://127.0.0.1:{port}",
+                self.stores.url,
                 "--spare-workers",
                 "0",
                 workers=1,
@@ -69,8 +68,7 @@ class Fleet:
         """End everything."""
         with ThreadPoolExecutor() as at_once:
             list(at_once.map(Server.stop, self.instances))
-        self.store.kill()
-        self.store.wait(SECONDS)
+        self.stores.stop()
 
     def rooms(self) -> list[int]:
         """Return how many rooms each instance has; told once a second."""
