@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ ETC = Path(__file__).parents[1] / "etc"
 SECONDS = 10.0
 
 
-class Balancer:
+class Balancer(ABC):
     """A proxy in front of instances.
 
     Attributes:
@@ -54,9 +55,9 @@ class Balancer:
             )
         self.wait()
 
+    @abstractmethod
     def prepare(self) -> tuple[list[str], dict[str, str]]:
         """Write what it needs; returns its command and environment."""
-        raise NotImplementedError
 
     def wait(self) -> None:
         """Wait until a request comes through."""
@@ -96,13 +97,13 @@ class Balancer:
         """Say whether a worker from before a reload may still be given newcomers."""
         return False
 
+    @abstractmethod
     def drain(self, instance: int) -> None:
         """Let nobody new come to an instance."""
-        raise NotImplementedError
 
+    @abstractmethod
     def undrain(self, instance: int) -> None:
         """Let an instance be used again."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         """End it, with all of its processes."""

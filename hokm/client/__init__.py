@@ -4,7 +4,8 @@ A `Client` keeps its own picture of the table (`client.state`), tells events, fi
 after a lost connection, and sends again what was not answered.
 """
 
-from hokm.client.client import Client, CommandRefused, Disconnected, join
+from hokm.client.client import Client, join
+from hokm.client.errors import CommandRefused, Disconnected
 from hokm.client.rooms import create_room
 from hokm.client.search import find_table
 

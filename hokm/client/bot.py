@@ -8,7 +8,8 @@ from typing import Final
 from hokm import wire
 from hokm.bots import Call, Refuse
 from hokm.bots import choose as bot_choice
-from hokm.client.client import Client, CommandRefused, Disconnected
+from hokm.client.client import Client
+from hokm.client.errors import CommandRefused, Disconnected
 from hokm.game.cards import CARDS, NAMES, SUITS, mask_of, suit_of
 from hokm.game.values import Trick
 from hokm.game.view import SeatView

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hokm import wire
+from hokm.client.errors import CommandRefused, Disconnected
 from hokm.client.table import MissedEvents, after
 
 _log = Logger()
@@ -26,30 +27,6 @@ FIRST_PAUSE: Final = 0.1  # seconds before a lost connection is made anew; doubl
 MOST_PAUSE: Final = 5.0  # ... with jitter, so that a server's restart brings no storm
 CONNECT_SECONDS: Final = 10.0
 FINAL_CODES: Final = frozenset((wire.LEFT, wire.POLICY, wire.TAKEN_OVER))
-
-
-class CommandRefused(Exception):
-    """The server refused a command, which changed nothing.
-
-    Attributes:
-        code: One of `wire.ERRORS`.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-
-
-class Disconnected(Exception):
-    """The place at the table is gone for good.
-
-    Attributes:
-        code: Close code, see docs/protocol.
-    """
-
-    def __init__(self, code: int | None) -> None:
-        super().__init__(f"closed with {code}")
-        self.code = code
 
 
 class _Socket(WebSocketClientProtocol):

@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from hokm import wire
-from hokm.client.client import Client, CommandRefused, Disconnected, join
+from hokm.client.client import Client, join
+from hokm.client.errors import CommandRefused, Disconnected
 
 
 async def find_table(

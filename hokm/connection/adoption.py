@@ -9,7 +9,8 @@ from typing import Any
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 
-from hokm.connection.connection import Connection, Player
+from hokm.connection.connection import Connection
+from hokm.connection.player import Player
 from hokm.connection.site import Site
 from hokm.control.ledger import Line
 

@@ -9,7 +9,7 @@ message. The invariant: the ledger's line says, before the kernel does, how far 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import connectionDone
@@ -18,6 +18,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
 from hokm.connection.frames import Journal, ping_frame, pong_frame, read_pong
+from hokm.connection.player import Player
 from hokm.connection.quick import read_text, send_some
 from hokm.connection.record import Record, Unrestorable
 from hokm.connection.site import WRAPPING, Site, Socket
@@ -30,25 +31,6 @@ _log = Logger()
 _MOST_WIRE_BYTES: Final = 8  # for one of an unfinished message; a fragment of one takes 7
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _OPEN: Final = 3  # Autobahn's STATE_OPEN, as tests/unit/test_pins.py says; looked up, it costs more
-
-
-class Player(Protocol):
-    """Who is at this end of a connection."""
-
-    def on_open(self) -> None:
-        """Hear that the WebSocket is open."""
-
-    def on_text(self, payload: bytes) -> None:
-        """Take one text message; it is UTF-8."""
-
-    def on_binary(self, payload: bytes) -> None:
-        """Take one binary message."""
-
-    def on_pong(self, payload: bytes) -> None:
-        """Take the answer to a ping."""
-
-    def on_closed(self, code: int | None, clean: bool) -> None:
-        """Hear, once, that the connection is gone, and how the peer closed it."""
 
 
 class _HandedOn(ConnectionDone):

@@ -12,7 +12,7 @@ static const int MASKED = 0x80;
 static const Py_ssize_t MAX_SHORT = 125; /* bytes of payload that a two-byte header can tell */
 static const Py_ssize_t SIXTEEN_BITS = 126;
 
-/* Say whether an argument is bytes, or how many there are; false sets an exception. */
+/* Return whether an argument is bytes; 0 with an exception set where it is not. */
 static int is_bytes(PyObject *argument)
 {
     if (PyBytes_CheckExact(argument))
@@ -21,6 +21,7 @@ static int is_bytes(PyObject *argument)
     return 0;
 }
 
+/* Return whether there are as many arguments as wanted; 0 with an exception set where not. */
 static int is_count(Py_ssize_t given, Py_ssize_t wanted)
 {
     if (given == wanted)

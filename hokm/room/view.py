@@ -216,14 +216,14 @@ def _turn_began(before: Seats, room: Room, event: e.TurnBegan) -> Told:
     seq, seat, tenths = room.seq, event.seat, _tenths(event.deadline, room.time)
     hand = room.hand
     assert hand is not None
-    alone = not room.seat(seat).bot  # whether somebody is told more than the others
+    person = not room.seat(seat).bot  # who is told more than the others
     if event.action == "play":
         turn = plays.turn_to_play(seq, seat, tenths)
-        if not alone:
+        if not person:
             return turn, None
         return turn, {seat: plays.with_legal(turn, hands.legal(hand, seat))}
     call = wire.Turn(seq, seat, event.action, tenths / 10)
-    if not alone:
+    if not person:
         return call, None
     may = hands.may_refuse(hand, room.options)
     return call, {seat: wire.Turn(seq, seat, event.action, tenths / 10, tuple(SUITS), may)}

@@ -74,7 +74,7 @@ class Address(Struct, frozen=True):
         tail = "?" + urlencode(options) if options else ""
         if self.master is not None:
             nodes = ",".join(map(_node, self.sentinels))
-            return f"sentinel://{login}{nodes}/{quote(self.master)}/{self.database}{tail}"
+            return f"sentinel://{login}{nodes}/{quote(self.master, safe='')}/{self.database}{tail}"
         scheme = "rediss" if self.tls else "redis"
         return f"{scheme}://{login}{_node((self.host, self.port))}/{self.database}{tail}"
 
@@ -104,20 +104,7 @@ def parse(url: str) -> Address:
     if not hosts:
         raise ValueError(f"names no host, as {parts.scheme}://HOST")
     if parts.scheme == "sentinel":
-        master, _, database = parts.path.strip("/").partition("/")
-        if not master:
-            raise ValueError("names no master, as sentinel://HOST,HOST,HOST/MASTER")
-        return Address(
-            user=user,
-            password=password,
-            database=_number(database),
-            tls=_yes(options.get("tls", "no")),
-            ca=options.get("ca"),
-            master=unquote(master),
-            sentinels=tuple(_read_node(text, SENTINEL_PORT) for text in hosts.split(",")),
-            sentinel_user=options.get("sentinel_user"),
-            sentinel_password=options.get("sentinel_password"),
-        )
+        return _watched(parts, hosts, user, password, options)
     host, port = _read_node(hosts, DEFAULT_PORT)
     return Address(
         host=host,
@@ -127,6 +114,30 @@ def parse(url: str) -> Address:
         database=_number(parts.path.strip("/")),
         tls=parts.scheme == "rediss",
         ca=options.get("ca"),
+    )
+
+
+def _watched(
+    parts: SplitResult,
+    hosts: str,
+    user: str | None,
+    password: str | None,
+    options: Mapping[str, str],
+) -> Address:
+    """Read the address of a master that Sentinels watch."""
+    master, _, database = parts.path.strip("/").partition("/")
+    if not master:
+        raise ValueError("names no master, as sentinel://HOST,HOST,HOST/MASTER")
+    return Address(
+        user=user,
+        password=password,
+        database=_number(database),
+        tls=_yes(options.get("tls", "no")),
+        ca=options.get("ca"),
+        master=unquote(master),
+        sentinels=tuple(_read_node(text, SENTINEL_PORT) for text in hosts.split(",")),
+        sentinel_user=options.get("sentinel_user"),
+        sentinel_password=options.get("sentinel_password"),
     )
 
 

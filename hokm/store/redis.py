@@ -106,7 +106,7 @@ class RedisStore:
     async def create(self, room: str, snapshot: bytes) -> bool:
         """Make a room; False when there is one by that code already."""
         key = _prefix(room) + "snap"
-        made = await self._write(lambda c: c.call("SET", key, snapshot, "NX", "EX", self._ttl))
+        made = await self.write(lambda c: c.call("SET", key, snapshot, "NX", "EX", self._ttl))
         return made is not None
 
     async def claim(self, room: str, owner: str) -> Claimed | None:
@@ -119,7 +119,7 @@ class RedisStore:
 
     async def _read(self, room: str, owner: str) -> Claimed | None:
         keys = [_prefix(room) + name for name in ("owner", "snap", "log", "hands")]
-        ask = self._write if owner else self.ask
+        ask = self.write if owner else self.ask
         found = await ask(
             lambda c: self._claim.call(
                 c, len(keys), *keys, owner, self._ttl, self._instance, LEASES
@@ -136,7 +136,7 @@ class RedisStore:
 
     async def release(self, room: str, epoch: int) -> None:
         """Make a room nobody's, if it still is the caller's."""
-        await self._write(lambda c: self._release.call(c, 1, owner_key(room), epoch))
+        await self.write(lambda c: self._release.call(c, 1, owner_key(room), epoch))
 
     def commit(self, entries: Sequence[Entry]) -> Deferred[list[Verdict]]:
         """Write entries in one call; the verdicts come in their order."""
@@ -149,7 +149,7 @@ class RedisStore:
             arguments.append(len(entry.hands))
             if entry.hands:
                 arguments += entry.hands
-        answer = self._write(lambda c: self._commit.call(c, *arguments))
+        answer = self.write(lambda c: self._commit.call(c, *arguments))
         return answer.addCallback(lambda verdicts: [_VERDICTS[n] for n in verdicts])
 
     async def hands(self, room: str) -> list[bytes] | None:
@@ -164,8 +164,12 @@ class RedisStore:
         """Let go of the store."""
         self._service.stopService()
 
-    def _write(self, call: Callable[[RespConnection], Deferred[Any]]) -> Deferred[Any]:
-        """Make a call that counts as done once enough replicas have what it wrote."""
+    def write(self, call: Callable[[RespConnection], Deferred[Any]]) -> Deferred[Any]:
+        """Make a call that counts as done once enough replicas have what it wrote.
+
+        Returns:
+            Fires with the answer; fails with `StoreAway`.
+        """
         if not self._replicas:
             return self.ask(call)
 

@@ -68,7 +68,8 @@ class Registry:
             lease_ms = round(1000 * lease_s)
             return self._renew.call(connection, 1, _IDS, LEASES, me.id, me.holder, words, lease_ms)
 
-        done, value, *rest = await self._store.ask(call)
+        # Were it lost with the master, others would claim rooms from whom they should wait for.
+        done, value, *rest = await self._store.write(call)
         if not done:
             raise IdTaken(value / 1000)
         return Renewal(bool(value), tuple(map(_member.decode, rest[0])))

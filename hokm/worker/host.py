@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from msgspec.structs import replace
@@ -21,6 +20,7 @@ from hokm.room import room as rooms
 from hokm.room.state import Chance, Room
 from hokm.store.showcase import Showcase
 from hokm.store.store import Claimed, Store, StoreAway
+from hokm.worker.census import Census, take_census
 from hokm.worker.committer import Committer
 from hokm.worker.errors import ErrorRate
 from hokm.worker.guests import Guests
@@ -40,25 +40,6 @@ MOVING: Final = text_frame(
 )
 STOPPING: Final = Ending(wire.RESUME, "the server is restarting; connect again")
 _POLL_SECONDS: Final = 0.01  # while the last commits end
-
-
-@dataclass(frozen=True, slots=True)
-class Census:
-    """How many there are of what.
-
-    Attributes:
-        players: Seats whose player is connected.
-        matches: Tables in the middle of a match.
-        searching: People in the lobby who wait for a table.
-        found: Tables that were found in the lobby so far.
-    """
-
-    rooms: int
-    connections: int
-    players: int
-    matches: int
-    searching: int
-    found: int
 
 
 class Host:
@@ -386,14 +367,7 @@ class Host:
 
     def census(self) -> Census:
         """Count rooms and connections."""
-        return Census(
-            rooms=len(self._tables),
-            connections=len(self._guests),
-            players=sum(table.seating.players for table in self._tables.values()),
-            matches=sum(table.room.playing for table in self._tables.values()),
-            searching=sum(len(table.room.searching) for table in self._tables.values()),
-            found=self.committer.made,
-        )
+        return take_census(self._tables.values(), self._guests, self.committer.made)
 
     async def settle(self, seconds: float) -> None:
         """Decide nothing more, and have stored what was decided.
