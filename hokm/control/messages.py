@@ -168,6 +168,12 @@ class Leased(_Message, frozen=True):
     anew: bool
 
 
+class Overload(_Message, frozen=True):
+    """The instance has too much to do, or (not *on*) no more: new tables have to wait."""
+
+    on: bool
+
+
 class Ping(_Message, frozen=True):
     """Show that you live: answer with `Pong` and the same number."""
 
@@ -332,6 +338,7 @@ ToWorker: TypeAlias = (
     | Stop
     | HandOver
     | Leased
+    | Overload
     | Ping
 )
 FromWorker: TypeAlias = (

@@ -64,6 +64,7 @@ class Supervisor(Service):
         self._heritage = heritage
         self._manager = manager
         self._loops: list[LoopingCall] = []
+        self._overloaded = False  # as the workers were told
         self.parts = make(self)
         self.desk = Desk(parts=self.parts, public_url=settings.public_url)
 
@@ -168,6 +169,7 @@ class Supervisor(Service):
 
     def on_active(self, worker: Worker) -> None:
         """Let a worker take rooms."""
+        worker.tell(m.Overload(on=self._overloaded))
         self.parts.routing.on_active(worker)
 
     def on_message(self, worker: Worker, message: m.FromWorker) -> None:
@@ -198,7 +200,17 @@ class Supervisor(Service):
         run(self._ask_store(), "asking for the store")
         parts.readings.look()
         parts.scaler.watch()
+        self._tell_overload()
         parts.relief.look()
+
+    def _tell_overload(self) -> None:
+        """Have the workers, whose lobby makes tables too, refuse them as the public site does."""
+        on = self.parts.scaler.overloaded
+        if on == self._overloaded:
+            return
+        self._overloaded = on
+        for worker in self.parts.pool.active:
+            worker.tell(m.Overload(on=on))
 
     def _count_guests(self) -> None:
         run(self.parts.guests.tend(), "counting guests")

@@ -47,6 +47,7 @@ class Host:
 
     Attributes:
         errors: Of the messages that came.
+        overloaded: Whether nobody new may look for a table.
         transfers: Rooms from and to other workers.
         workload: Which tables are busy.
     """
@@ -97,6 +98,7 @@ class Host:
         self._guesses = Buckets(
             settings.wrong_joins_per_minute / 60, settings.wrong_joins_per_minute
         )
+        self.overloaded = False
         self._stopping = False
         self._openings = Openings(store=store, clock=clock, owner=owner, opener=self)
         self.errors = ErrorRate()
@@ -208,6 +210,10 @@ class Host:
     def lower_guesses(self, player: Player, guesses: float) -> None:
         """Leave the player's address at most *guesses*, as its last worker knew it."""
         self._guesses.lower(player.peer, guesses, self._clock.seconds())
+
+    def may_search(self, player: Player) -> bool:
+        """Say whether somebody may look for a table, if that is what he came for."""
+        return not (self.overloaded and player.room_code == wire.LOBBY)
 
     def wrong_join(self, player: Player) -> bool:
         """Note a wrong room code or token; False when the address has used up its guesses."""

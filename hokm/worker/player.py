@@ -41,6 +41,9 @@ class Tables(Protocol):
     def refused(self, code: str) -> None:
         """Count a message that was refused before it came to a table."""
 
+    def may_search(self, player: Player) -> bool:
+        """Say whether somebody may look for a table, if that is what he came for."""
+
     def wrong_join(self, player: Player) -> bool:
         """Note a guess at a room or token; False when the address has used up its guesses."""
 
@@ -231,6 +234,9 @@ class Player(Recipient):
         if self._tables.guesses(self) < 1.0:
             self._refuse(command.id, "rate_limited")
             self.connection.close(wire.POLICY, "too many wrong joins")
+            return False
+        if command.token is None and not self._tables.may_search(self):
+            self._refuse(command.id, "try_later")
             return False
         self._deadline = None
         self._asked = True

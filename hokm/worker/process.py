@@ -97,6 +97,8 @@ class WorkerProcess:
                 self._doorway.hurry(room)
                 assert self._host is not None
                 run(self._host.hand_over(room), "the giving up of a room", room=room)
+            case m.Overload(on=on):
+                self._overloaded(on)
             case m.Connection() | m.Adopt(move=0):
                 self._doorway.come(message, descriptors)
             case m.Adopt():
@@ -159,6 +161,10 @@ class WorkerProcess:
         self._begin(settings, where, name, message.instance, site, Ledger(ledger))
         self._leased(message.leased_at, anew=True)
         run(self._get_ready(), "the worker's start")
+
+    def _overloaded(self, on: bool) -> None:
+        if self._host is not None:
+            self._host.overloaded = on
 
     def _leased(self, asked: float, anew: bool) -> None:
         """Hear that the instance's lease was renewed."""

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet import threads
+from twisted.internet import reactor, threads
 
 from hokm import wire
+from hokm.client import CommandRefused, find_table
 from hokm.scaling import DEFAULTS
 from hokm.tasks import run
 from tests.integration.test_hook import Operator
@@ -165,6 +166,8 @@ async def test_an_overloaded_server_makes_no_tables(
     answer = await threads.deferToThread(ask, server.port, "/api/rooms", "POST")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
     assert answer.json == {"error": {"code": "try_later", "message": wire.ERRORS["try_later"]}}
+    with pytest.raises(CommandRefused, match="try_later"):
+        await find_table(server.url, "Sara", reactor=reactor)
     played = table.acknowledged
     while table.acknowledged <= played + 4:
         await wait(0.05)

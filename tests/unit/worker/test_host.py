@@ -264,3 +264,21 @@ def test_the_inbox_is_bounded(world: World) -> None:
         world.host.receive(people[1].player, wire.Ready(id=number + 10))
     assert len(world.host._tables[CODE]._inbox) == tables.INBOX_COMMANDS
     assert not world.host.receive(people[1].player, wire.Ready(id=9999))
+
+
+def test_nobody_new_searches_an_overloaded_server(world: World) -> None:
+    """Who looks for a table is told to try later; who has a place keeps it, and tables go on."""
+    early = world.come(code=wire.LOBBY)
+    early.say("join", name="Sara")
+    token = next(m["token"] for m in early.far.heard if m["type"] == "queued")
+    world.host.overloaded = True
+    late = world.come(code=wire.LOBBY)
+    late.say("join", name="Reza")
+    assert late.far.heard[-1]["code"] == "try_later"
+    back = world.come(code=wire.LOBBY)
+    back.say("join", name="Sara", token=token)
+    assert [m["type"] for m in back.far.heard] == ["queued", "queue", "ok"]
+    assert world.sit().far.heard[0]["type"] == "welcome"
+    world.host.overloaded = False
+    late.say("join", name="Reza")
+    assert late.far.heard[-1]["type"] == "ok"
