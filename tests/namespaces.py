@@ -21,6 +21,7 @@ def network(there: Path) -> Iterator[None]:
     with _HERE.open("rb") as before:
         with there.open("rb") as namespace:
             _enter(namespace.fileno())
+        _renew_threads()
         try:
             yield
         finally:
@@ -35,7 +36,7 @@ def _enter(namespace: int) -> None:
 
 
 def _renew_threads() -> None:
-    """Let the reactor's threads end: one that began there is there for good."""
+    """Let the reactor's threads end: each is for good in the network in which it began."""
     reactor: Any = installed
     pool = reactor.getThreadPool()
     least, most = pool.min, pool.max
