@@ -268,7 +268,7 @@ def check_so_far(server: Any, table: Table) -> None:
 @pytest.mark.slow
 @pytest_twisted.ensureDeferred
 async def test_workers_are_killed(start_server: Callable[..., Any]) -> None:
-    """A worker is killed again and again: no socket closes, and no play is lost."""
+    """A worker with rooms is killed, again and again: no socket closes, and no play is lost."""
     server = start_server(workers=2, **FAST)
 
     async def fault(number: int) -> None:
@@ -276,7 +276,9 @@ async def test_workers_are_killed(start_server: Callable[..., Any]) -> None:
         while any(worker["state"] != "ready" for worker in server.status()["workers"]):
             assert time.monotonic() < until
             await wait(0.05)
-        os.kill(server.worker_pids()[number % 2], signal.SIGKILL)
+        rooms = server.get("/api/rooms", admin=True)["rooms"]
+        pids = {worker["id"]: worker["pid"] for worker in server.status()["workers"]}
+        os.kill(pids[rooms[number % len(rooms)]["worker"]], signal.SIGKILL)
 
     # A worker that dies within 2 s of being ready is started again with a growing delay.
     tables, pauses = await disturb(server, MANY, fault, rest_seconds=1.2)
@@ -284,7 +286,7 @@ async def test_workers_are_killed(start_server: Callable[..., Any]) -> None:
     handoff = server.status()["handoff"]
     assert all(client.resumes == 0 for table in tables for client in table.clients)
     assert handoff["distrusted"] == 0
-    assert handoff["adopted"] >= 4 * handoff["recovered"] > 0
+    assert handoff["adopted"] >= 4 * handoff["recovered"] >= 4 * MANY
 
 
 @pytest.mark.slow
@@ -331,7 +333,10 @@ async def test_an_outside_store_is_away(start_server: Callable[..., Any], tmp_pa
         print(f"2 absences of the store: longest pause {max(pauses):.2f} s, 5 of them the absence")
         for table in tables:
             for witness in table.witnesses:
-                assert witness.notices == ["paused", "resumed"] * 2
+                # A store that fsyncs on a busy disk is away for a moment of its own, too.
+                absences = len(witness.notices) // 2
+                assert witness.notices == ["paused", "resumed"] * absences
+                assert absences >= 2
         assert server.status()["store"] == {
             "up": True,
             "kind": "shared",
