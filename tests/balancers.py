@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.conftest import Server, free_ports, missing
+from tests.conftest import free_ports, missing
 
 ETC = Path(__file__).parents[1] / "etc"
 SECONDS = 10.0
@@ -29,18 +29,23 @@ class Balancer(ABC):
 
     name: str
 
-    def __init__(self, directory: Path, instances: Sequence[Server], pem: Path) -> None:
+    def __init__(
+        self, directory: Path, instances: Sequence[str], pem: Path, *, at_random: bool = False
+    ) -> None:
         """Start it.
 
         Args:
             directory: Its own.
+            instances: Addresses of three, as 127.0.0.1:8765.
             pem: File with a certificate and its key.
+            at_random: Whether it is to know nothing of rooms, against what is shipped.
         """
         if shutil.which(self.name) is None:
             missing(self.name, f"apt install {self.name}")
         directory.mkdir()
         self.directory = directory
         self.instances = instances
+        self.at_random = at_random
         self.pem = pem
         self.port, self.tls_port, self.stats_port = free_ports(3)
         self.errors = directory / "errors"
@@ -125,13 +130,16 @@ class HAProxy(Balancer):
     extra: dict[str, str] = {}  # noqa: RUF012 - of a class of its own, and never changed
 
     def prepare(self) -> tuple[list[str], dict[str, str]]:
-        """Say everything by variables: the file is as it is shipped."""
+        """Say everything by variables: the file is as it is shipped, unless chance is wanted."""
+        file, hashed = ETC / "haproxy" / "haproxy.cfg", "balance hash url_param(room_code),upper"
+        if self.at_random:
+            text = file.read_text()
+            assert hashed in text
+            file = self.directory / "haproxy.cfg"
+            file.write_text(text.replace(hashed, "balance random"))
         environ = {
             **os.environ,
-            **{
-                f"HOKM_{number}": f"127.0.0.1:{server.port}"
-                for number, server in enumerate(self.instances, 1)
-            },
+            **{f"HOKM_{number}": address for number, address in enumerate(self.instances, 1)},
             "HOKM_LISTEN": f"127.0.0.1:{self.port}",
             "HOKM_LISTEN_TLS": f"127.0.0.1:{self.tls_port}",
             "HOKM_STATS": f"127.0.0.1:{self.stats_port}",
@@ -140,7 +148,7 @@ class HAProxy(Balancer):
             "HOKM_USER": pwd.getpwuid(os.getuid()).pw_name,
             **self.extra,
         }
-        return ["haproxy", "-W", "-f", str(ETC / "haproxy" / "haproxy.cfg")], environ
+        return ["haproxy", "-W", "-f", str(file)], environ
 
     def tell(self, command: str) -> str:
         """Give a command to the socket; returns the answer."""
@@ -184,8 +192,10 @@ class Nginx(Balancer):
             "/etc/hokm/tls/fullchain.pem": str(self.pem),
             "/etc/hokm/tls/privkey.pem": str(self.pem),
         }
-        for number, server in enumerate(self.instances):
-            changes[f"10.0.0.1{number + 1}:8765"] = f"127.0.0.1:{server.port}"
+        for number, address in enumerate(self.instances, 1):
+            changes[f"10.0.0.1{number}:8765"] = address
+        if self.at_random:
+            changes["hash $key consistent"] = "random"
         for path in (ETC / "nginx").iterdir():
             text = path.read_text()
             for old, new in changes.items():

@@ -46,6 +46,14 @@ class Authority:
         )
         return made.serial_number
 
+    def bundle(self, directory: Path) -> Path:
+        """Write a new server's certificate and its key into one file, as proxies want it."""
+        certificate, key = directory / "certificate.pem", directory / "key.pem"
+        self.write(certificate, key)
+        both = directory / "both.pem"
+        both.write_bytes(certificate.read_bytes() + key.read_bytes())
+        return both
+
     def context(self) -> ssl.SSLContext:
         """Make a client's context that trusts this authority alone."""
         return ssl.create_default_context(cafile=self.path)

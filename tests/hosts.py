@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hokm.store.embedded import find_server
 from tests.conftest import START_SECONDS, STOP_SECONDS, missing
 from tests.namespaces import network
+from tests.valkeys import Place
 
 NETWORK = "10.77.0"
 STORE = 9  # the host's number
@@ -67,6 +67,11 @@ class Hosts:
         """Return a host's namespace."""
         return f"{self._prefix}h{number}"
 
+    def place(self, number: int) -> Place:
+        """Return a host, for what is to run there."""
+        enter = ("ip", "netns", "exec", self.name(number))
+        return Place(f"{NETWORK}.{number}", enter)
+
     def cable(self, number: int, *, plugged: bool) -> None:
         """Pull a host's cable, or put it back."""
         _ip("-n", self._switch, "link", "set", f"p{number}", "up" if plugged else "down")
@@ -93,16 +98,19 @@ class Host:
         address: Of its public port.
     """
 
-    def __init__(self, hosts: Hosts, number: int, directory: Path, **environ: str) -> None:
+    def __init__(
+        self, hosts: Hosts, number: int, directory: Path, store: str, **environ: str
+    ) -> None:
+        place = hosts.place(number)
         self.network = hosts
         self.id = f"i{number}"
         self.number = number
-        self.address = (f"{NETWORK}.{number}", 8765)
+        self.address = (place.address, 8765)
         self.log = directory / f"host{number}.log"
-        command = ["ip", "netns", "exec", hosts.name(number)]
-        command += [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "hokm"]
+        twistd = str(Path(sys.executable).with_name("twistd"))
+        command = [*place.enter, twistd, "-n", "--pidfile=", "hokm"]
         command += ["--workers=1", "--admin=tcp:8764:interface=0.0.0.0", "--lease-seconds=3"]
-        command += [f"--redis=redis://{NETWORK}.{STORE}:6379/0", f"--instance-id={self.id}"]
+        command += [f"--redis={store}", f"--instance-id={self.id}"]
         command += [f"--state-dir={directory / self.id}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -145,12 +153,3 @@ class Host:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-def start_store(hosts: Hosts, directory: Path) -> subprocess.Popen[bytes]:
-    """Start a store on its host."""
-    program = ["ip", "netns", "exec", hosts.name(STORE), find_server(), "--port", "6379"]
-    program += ["--bind", f"{NETWORK}.{STORE}", "--protected-mode", "no", "--save", ""]
-    return subprocess.Popen(
-        [*program, "--dir", str(directory)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )

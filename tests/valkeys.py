@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,35 @@ MASTER = "tables"
 SENTINELS = 3
 START_SECONDS = 20.0
 _FLAGS = (
-    *("--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
+    *("--protected-mode", "no", "--save", "", "--appendonly", "no"),
     *("--repl-diskless-sync-delay", "0"),  # 5 s by default, for more replicas to come
 )
+
+
+@dataclass(frozen=True)
+class Place:
+    """A host.
+
+    Attributes:
+        enter: Command that runs what follows it there.
+    """
+
+    address: str
+    enter: tuple[str, ...] = ()
+
+
+HERE = Place("127.0.0.1")
 
 
 class Valkey:
     """One server process, or one Sentinel."""
 
-    def __init__(self, directory: Path, *options: str, program: str | None = None) -> None:
+    def __init__(self, directory: Path, *options: str, place: Place = HERE) -> None:
         [self.port] = free_ports(1)
         self.directory = directory
-        self._command = [program or find_server(), *options, "--port", str(self.port)]
-        self._command += ["--dir", str(directory)]
+        self._address = place.address
+        self._command = [*place.enter, find_server(), *options, "--bind", place.address]
+        self._command += ["--port", str(self.port), "--dir", str(directory)]
         directory.mkdir(parents=True)
         self.start()
 
@@ -54,7 +71,7 @@ class Valkey:
     def ask(self, *command: str) -> Any:
         """Send one command; returns the answer, an error included."""
         reader = hiredis.Reader(encoding="utf-8")
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as sock:
+        with socket.create_connection((self._address, self.port), timeout=5) as sock:
             sock.sendall(hiredis.pack_command(command))
             while (answer := reader.gets()) is False:
                 data = sock.recv(65536)
@@ -72,11 +89,11 @@ class Valkey:
 class Watched:
     """A master, a replica that has all of it, and three Sentinels."""
 
-    def __init__(self, directory: Path) -> None:
-        self.master = Valkey(directory / "one", *_FLAGS)
-        self.replica = Valkey(
-            directory / "two", *_FLAGS, "--replicaof", f"127.0.0.1 {self.master.port}"
-        )
+    def __init__(self, directory: Path, place: Place = HERE) -> None:
+        self._place = place
+        self.master = Valkey(directory / "one", *_FLAGS, place=place)
+        origin = f"{place.address} {self.master.port}"
+        self.replica = Valkey(directory / "two", *_FLAGS, "--replicaof", origin, place=place)
         self.servers = [self.master, self.replica]
         self._until_linked()
         self.sentinels = [self._sentinel(directory / f"s{n}") for n in range(SENTINELS)]
@@ -86,13 +103,13 @@ class Watched:
         directory.mkdir(parents=True)
         file = directory / "sentinel.conf"
         file.write_text(
-            "bind 127.0.0.1\n"
-            f"sentinel monitor {MASTER} 127.0.0.1 {self.master.port} 2\n"
+            "protected-mode no\n"
+            f"sentinel monitor {MASTER} {self._place.address} {self.master.port} 2\n"
             f"sentinel down-after-milliseconds {MASTER} 1000\n"
             f"sentinel failover-timeout {MASTER} 10000\n"
         )
         directory = directory / "run"
-        return Valkey(directory, str(file), "--sentinel")
+        return Valkey(directory, str(file), "--sentinel", place=self._place)
 
     def _until_linked(self) -> None:
         until = time.monotonic() + START_SECONDS
@@ -114,7 +131,8 @@ class Watched:
     @property
     def url(self) -> str:
         """Where hokm finds the store."""
-        nodes = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        address = self._place.address
+        nodes = ",".join(f"{address}:{sentinel.port}" for sentinel in self.sentinels)
         return f"sentinel://{nodes}/{MASTER}"
 
     def stop(self) -> None:

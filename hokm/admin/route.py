@@ -19,6 +19,7 @@ _STATUS: Final = {
     "bad_request": 400,
     "unauthorized": 401,
     "foreign_site": 403,
+    "foreign_name": 403,
     "not_found": 404,
     "no_such_worker": 404,
     "no_such_room": 404,

@@ -12,6 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from hokm.admin import verbs
+from hokm.admin.browser import is_by_a_foreign_name, is_of_another_site
 from hokm.admin.route import MAX_BODY, Answer, Route, json, refusal
 from hokm.jobs import Refused
 from hokm.metrics import CONTENT_TYPE
@@ -21,6 +22,7 @@ from hokm.tasks import run
 _log = Logger()
 
 _OPEN: Final = frozenset(("/health", "/ready"))  # for probes, which carry no token
+_HARMLESS: Final = _OPEN | {"/metrics"}  # a scraper knows its targets by whatever name they have
 
 
 class Find(Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,6 +130,10 @@ class _Root(Resource):
         if path not in _OPEN and not self._is_allowed(request):
             request.setHeader("WWW-Authenticate", "Bearer")
             raise Refused("unauthorized", "this needs the operators' token")
+        if self._token is None and path not in _HARMLESS and is_by_a_foreign_name(request):
+            raise Refused(
+                "foreign_name", "ask by address or localhost; by a name, only with admin_token set"
+            )
         here = [(route, found) for route in self._routes if (found := route.match(path))]
         for route, found in here:
             if route.method == method:
@@ -140,7 +146,7 @@ class _Root(Resource):
     async def _follow(self, route: Route, found: Any, request: Any) -> Answer:
         if route.method == "GET":
             return await route.follow(found, route.read_query(_query(request)))
-        if _is_foreign(request):
+        if is_of_another_site(request):
             raise Refused("foreign_site", "a page of another site may not ask for this")
         return await route.follow(found, route.read_body(request.content.read(MAX_BODY + 1)))
 
@@ -180,18 +186,3 @@ def _how(reasons: tuple[str, ...]) -> Answer:
     if reasons:
         return json({"status": "unavailable", "reasons": reasons}, 503)
     return json({"status": "ok"})
-
-
-def _is_foreign(request: Any) -> bool:
-    """Say whether a browser sends this for another site's page.
-
-    A page of any site may post to whatever its reader's machine can reach, loopback too, as long
-    as the request is simple: no body, or one that a form could send (Fetch, 'CORS-safelisted').
-    What tells it is what only a browser sends, and no page can change: Origin with every POST,
-    and Sec-Fetch-Site. Without them it is curl or hokmctl. A name that its owner makes
-    point here (DNS rebinding) counts as our own: against that, the token helps.
-    """
-    if request.getHeader("sec-fetch-site") not in (None, "same-origin", "none"):
-        return True
-    origin = request.getHeader("origin")
-    return origin is not None and origin.partition("://")[2] != request.getHeader("host")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
@@ -197,7 +197,7 @@ class GateProcess:
 
     def _connect(self, pump: Pump, to: tuple[str, int]) -> Deferred[Any]:
         """Connect a pump's end to an instance; fails with `ConnectError`."""
-        endpoint = TCP4ClientEndpoint(self._reactor, *to, timeout=CONNECT_SECONDS)
+        endpoint = HostnameEndpoint(self._reactor, *to, timeout=CONNECT_SECONDS)
         return endpoint.connect(_Given(pump.instance))
 
 

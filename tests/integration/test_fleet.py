@@ -98,11 +98,11 @@ async def test_players_come_anywhere(fleet: Fleet) -> None:
     balancer.cut()
 
 
-async def played_on(tables: list[Table], seconds: float) -> float:
+async def played_on(tables: list[Table], seconds: float, *, plays: int = 1) -> float:
     """Wait until each table has played on; returns how long that took."""
     before = [table.acknowledged for table in tables]
     began = time.monotonic()
-    while any(t.acknowledged <= had for t, had in zip(tables, before, strict=True)):
+    while any(t.acknowledged < had + plays for t, had in zip(tables, before, strict=True)):
         assert time.monotonic() - began < seconds, [table.plight() for table in tables]
         await wait(0.01)
     return time.monotonic() - began

@@ -1,7 +1,11 @@
-"""Instances on hosts of their own, whose cables are pulled: a partition, and a dead machine."""
+"""Instances on hosts of their own: by way of real balancers, and with cables that are pulled.
+
+HOKM_HOST_ROOMS says at how many tables is played.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -14,24 +18,30 @@ from twisted.internet import reactor, threads
 from twisted.internet.defer import Deferred, gatherResults
 
 from hokm.tasks import run
+from tests import balancers
+from tests.certificates import Authority
 from tests.fleet import Balancer, wait
-from tests.hosts import Host, Hosts, require_hosts, start_store
+from tests.hosts import STORE, Host, Hosts, require_hosts
 from tests.integration.test_fleet import played_on
 from tests.integration.test_matches import FAST, Table, check_so_far
+from tests.valkeys import Watched
 
+ROOMS = int(os.environ.get("HOKM_HOST_ROOMS", "12"))
 LEASE = 3.0
 PROMISED = 10.0  # seconds beyond the lease, docs/operations/fleet.md
 
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[list[Host]]:
-    """Start three instances on three hosts, and be at the switch."""
+    """Start three instances on three hosts, their stores on a fourth, and be at the switch."""
     require_hosts()
     network = Hosts(1, 2, 3)
     try:
         with network.at_the_switch():
-            store = start_store(network, tmp_path)
-            instances = [Host(network, number, tmp_path, **FAST) for number in (1, 2, 3)]
+            stores = Watched(tmp_path / "stores", network.place(STORE))
+            instances = [
+                Host(network, number, tmp_path, stores.url, **FAST) for number in (1, 2, 3)
+            ]
             try:
                 for instance in instances:
                     instance.until_ready()
@@ -41,10 +51,44 @@ def hosts(tmp_path: Path) -> Iterator[list[Host]]:
                     instance.process.terminate()
                 for instance in instances:
                     instance.stop()
-                store.kill()
-                store.wait()
+                stores.stop()
     finally:
         network.remove()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [balancers.HAProxy, balancers.Nginx])
+@pytest_twisted.ensureDeferred
+async def test_players_come_by_chance(
+    hosts: list[Host], kind: type[balancers.Balancer], tmp_path: Path
+) -> None:
+    """A balancer splits each table's players over all hosts; each table plays on one of them."""
+    pem = Authority(tmp_path).bundle(tmp_path)
+    addresses = [f"{name}:{port}" for name, port in (host.address for host in hosts)]
+    balancer = kind(tmp_path / "balancer", addresses, pem, at_random=True)
+    try:
+        url = f"http://127.0.0.1:{balancer.port}"
+        tables = [Table(url, seed, think_seconds=0.004 * ROOMS) for seed in range(ROOMS)]
+        for first in range(0, ROOMS, 20):
+            few = tables[first : first + 20]
+            await gatherResults([Deferred.fromCoroutine(table.sit_down()) for table in few])
+        for table in tables:
+            run(table.play_on(), "a table that plays on")
+        await played_on(tables, 20, plays=20)
+        for table in tables:
+            await table.pause()
+        statuses = [host.status() for host in hosts]
+        relays = sum(status["instance"]["relays"] for status in statuses)
+        rooms = [len(host.get("/api/rooms", admin=True)["rooms"]) for host in hosts]
+        print(f"{balancer.name}: rooms {rooms}, {relays} of {4 * ROOMS} players are passed on")
+        assert sum(rooms) == ROOMS
+        assert relays > ROOMS
+        for table in tables:
+            check_so_far(hosts[0], table)
+            assert [client.resumes for client in table.clients] == [0] * 4
+            table.end()
+    finally:
+        balancer.stop()
 
 
 @pytest.mark.slow

@@ -36,16 +36,14 @@ class Fleet:
     """Three instances, a store with replica and Sentinels, a certificate for who stands in front.
 
     Attributes:
+        addresses: Of the instances.
         pem: File with the certificate and its key.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.authority = Authority(directory)
-        files = [directory / "certificate.pem", directory / "key.pem"]
-        self.authority.write(*files)
-        self.pem = directory / "both.pem"
-        self.pem.write_bytes(b"".join(file.read_bytes() for file in files))
+        self.pem = self.authority.bundle(directory)
         self.stores = Watched(directory / "stores")
 
         def start(number: int) -> Server:
@@ -63,6 +61,7 @@ class Fleet:
 
         with ThreadPoolExecutor() as at_once:
             self.instances = list(at_once.map(start, range(3)))
+        self.addresses = [f"127.0.0.1:{instance.port}" for instance in self.instances]
 
     def stop(self) -> None:
         """End everything."""
@@ -90,7 +89,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 def balancer(request: pytest.FixtureRequest, fleet: Fleet) -> Iterator[Balancer]:
     """Run a proxy in front of them."""
     kind: type[Balancer] = request.param
-    made = kind(fleet.directory / kind.name, fleet.instances, fleet.pem)
+    made = kind(fleet.directory / kind.name, fleet.addresses, fleet.pem)
     yield made
     made.stop()
 
@@ -266,7 +265,7 @@ def test_limits_are_by_the_players_address(fleet: Fleet, balancer: Balancer) -> 
 
 def test_limits_by_proxy_v2(fleet: Fleet) -> None:
     """HAProxy in its other variant; its health checks carry a header, too."""
-    proxy = HAProxyTellingInFront(fleet.directory / "v2", fleet.instances, fleet.pem)
+    proxy = HAProxyTellingInFront(fleet.directory / "v2", fleet.addresses, fleet.pem)
     try:
         code = create(proxy.port)
         assert wrong_joins(proxy.port, code, "127.0.3.1")[2] == "rate_limited"

@@ -40,13 +40,14 @@ PLAYER = "192.0.2.7"
 class Instance:
     """A port that accepts what a gate passes on."""
 
-    def __init__(self) -> None:
-        self.port = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.port = socket.create_server((host, 0), family=family)
         self.port.settimeout(SECONDS)
 
     @property
     def address(self) -> tuple[str, int]:
-        host, port = self.port.getsockname()
+        host, port = self.port.getsockname()[:2]
         return host, port
 
     async def accept(self) -> socket.socket:
@@ -127,6 +128,23 @@ async def world() -> AsyncIterator[World]:
         sock.close()
     made.gates.retire()
     await made.gates.stop(0.5)
+
+
+@pytest_twisted.ensureDeferred
+async def test_instances_by_address_and_name(world: World) -> None:
+    """As `advertise` may have them."""
+    here, elsewhere = world.instance, Instance("::1")
+    port = here.address[1]
+    for instance, to in ((elsewhere, elsewhere.address), (here, ("localhost", port))):
+        player = world.relay(to)
+        sock = await instance.accept()
+        assert await read(sock, len(HEADER) + len(REQUEST)) == HEADER + REQUEST
+        sock.sendall(ANSWER)
+        assert await read(player, len(ANSWER)) == ANSWER
+        sock.close()
+        assert await read(player) == GOODBYE
+        player.close()
+    elsewhere.port.close()
 
 
 @pytest_twisted.ensureDeferred

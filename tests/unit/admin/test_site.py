@@ -19,7 +19,7 @@ from hokm.admin.verbs import MOVE_SECONDS
 from hokm.jobs import Refused
 from tests.operations import FakeInstance
 
-HOST = "ops.example:8764"
+HOST = "localhost:8764"
 
 
 class Exchange:
@@ -230,11 +230,34 @@ def test_a_code_that_no_room_has(world: World) -> None:
     assert world.instance.asked == []
 
 
+@pytest.mark.parametrize("name", ["evil.example", "evil.example:8764", "a.localhost.evil."])
+def test_a_name_that_may_be_anybodys(world: World, name: str) -> None:
+    """A page that is there could else read all and do all (DNS rebinding); a token ends that."""
+    for path in ("/api/status", "/api/rooms"):
+        assert world.get(path, Host=name).error == (403, "foreign_name")
+    assert world.post("/api/replace", Host=name, Origin=f"http://{name}").status == 403
+    assert world.instance.asked == []
+    for path in ("/health", "/ready", "/metrics", "/"):
+        assert world.get(path, Host=name).status == 200
+    token = "0123456789abcdef"
+    guarded = World(token)
+    assert guarded.get("/api/status", Host=name, Authorization=f"Bearer {token}").status == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["127.0.0.1:8764", "[::1]:8764", "10.0.0.11", "localhost", "a.localhost:8764", "hokm-server:1"],
+)
+def test_names_that_are_our_own(world: World, name: str) -> None:
+    """Addresses, what is this machine's, and what no name server of the world has."""
+    assert world.get("/api/status", Host=name).status == 200
+
+
 @pytest.mark.parametrize(
     "headers",
     [
         {"Origin": "http://evil.example"},
-        {"Origin": "http://ops.example"},
+        {"Origin": "http://localhost"},
         {"Origin": "null"},
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site"},
