@@ -29,6 +29,7 @@ class Screen:
         self._modes = termios.tcgetattr(self._keys)
         tty.setcbreak(self._keys)
         signal.signal(signal.SIGTERM, _end)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's `&` has us ignore it
         signal.signal(signal.SIGWINCH, lambda *_: None)  # by itself it would wake nobody
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         sys.stdout.write(_TAKE)
