@@ -27,7 +27,7 @@ _GAME: Final = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1200.0, 1800.0, 2700.0, 
 WAYS: Final = ("in", "out")  # values of the label `direction` of a network
 _REFUSALS: Final = (  # the listener's reasons, the routing's and the workers'
     *("bad_request", "head_too_large", "head_timeout", "crowded", "gone"),
-    *("no_worker", "worker_full"),
+    *("no_worker", "no_owner", "worker_full"),
 )
 
 

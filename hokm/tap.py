@@ -29,6 +29,7 @@ from hokm.admin.site import make_site
 from hokm.config import BadSetting, Endpoint, Settings
 from hokm.control.gate import Pem
 from hokm.metrics import Metrics
+from hokm.monotonic import use_monotonic_time
 from hokm.multiprocess import prepare
 from hokm.proxies import Proxies
 from hokm.store import address as address_of
@@ -126,6 +127,7 @@ def makeService(options: Options, worker: str = "hokm.worker") -> IService:
     """
     from twisted.internet import reactor
 
+    use_monotonic_time(reactor)
     settings = options.settings
     # Twisted has taken what systemd says out of the environment; the kernel still has it.
     block = Path("/proc/self/environ").read_bytes()

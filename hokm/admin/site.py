@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 from twisted.logger import Logger
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.server import NOT_DONE_YET
 
 from hokm.admin import verbs
 from hokm.admin.browser import is_by_a_foreign_name, is_of_another_site
@@ -17,6 +17,7 @@ from hokm.admin.route import MAX_BODY, Answer, Route, json, refusal
 from hokm.jobs import Refused
 from hokm.metrics import CONTENT_TYPE
 from hokm.pages import HEADERS, read_pages
+from hokm.requests import SmallSite
 from hokm.tasks import run
 
 _log = Logger()
@@ -60,21 +61,14 @@ def make_site(
     operations: verbs.Operations,
     token: str | None,
     reactor: Any,
-) -> Site:
+) -> SmallSite:
     """Make the operators' site.
 
     Args:
         operations: Does the verbs.
         token: Bearer token that all but `/health` and `/ready` ask for; None: nothing does.
     """
-    return _Site(_Root(instance, operations, token), reactor=reactor)
-
-
-class _Site(Site):
-    noisy = False
-
-    def log(self, request: Any) -> None:
-        """Write no access log."""
+    return SmallSite(_Root(instance, operations, token), reactor=reactor)
 
 
 class _Root(Resource):

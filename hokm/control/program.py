@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from hokm.monotonic import use_monotonic_time
+
 CHANNEL: Final = 3
 _LAST_SECONDS: Final = 0.1
 
@@ -23,6 +25,7 @@ def serve(name: str, make: Callable[..., object]) -> int:
     from twisted.internet import reactor as installed  # a worker installs its own before
 
     reactor: Any = installed
+    use_monotonic_time(reactor)
     codes = [0]
 
     def end(code: int) -> None:

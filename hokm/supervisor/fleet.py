@@ -10,7 +10,6 @@ import contextlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any, Final
 
 from msgspec import Struct
@@ -22,7 +21,7 @@ from hokm.fleet.lease import RENEWAL
 from hokm.store.registry import IdTaken, Registry
 from hokm.store.store import StoreAway
 from hokm.supervisor.identity import Identity
-from hokm.supervisor.status import MemberStatus
+from hokm.supervisor.status import VERSION, MemberStatus
 from hokm.tasks import run
 
 _log = Logger()
@@ -110,11 +109,12 @@ class Fleet:
 
     async def _keep(self) -> None:
         """Renew the lease, and see to it that this is done again."""
-        asked = now()
-        if await self.renew():
-            wait = RENEWAL * self.lease.seconds - (now() - asked)
-        else:
-            wait = RETRY_SECONDS
+        asked, renewed = now(), False
+        try:
+            renewed = await self.renew()
+        except Exception:  # noqa: BLE001 - without another try this instance would pause for good
+            _log.failure("the lease was not renewed")
+        wait = RENEWAL * self.lease.seconds - (now() - asked) if renewed else RETRY_SECONDS
         if not self._stopped:
             self._next = self._clock.callLater(max(0.0, wait), self.start)
 
@@ -164,7 +164,7 @@ class Fleet:
             holder=self.identity.holder,
             address=self._advertise(host),
             source=host,
-            version=version("hokm"),
+            version=VERSION,
             state=self.state,
             workers=load.workers,
             rooms=load.rooms,

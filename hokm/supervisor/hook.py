@@ -1,4 +1,4 @@
-"""The operator's own command and address, told when another instance begins to be wanted."""
+"""The operator's own command and address, told when another instance is wanted."""
 
 from __future__ import annotations
 
@@ -57,28 +57,38 @@ class Hook:
         self._now = now
         self._pauses = pauses
         self._last: float | None = None
+        self._told = False  # of the wish that there is now
 
-    def call(self, scaling: Scaling, reasons: Sequence[str]) -> None:
-        """Run the command and ask the address that are set, unless that was a few minutes ago.
+    def wanted(self, scaling: Scaling, reasons: Sequence[str]) -> None:
+        """Run the command and ask the address that are set, once for as long as this is said.
+
+        Where that failed, or another wish ended a few minutes ago only, it is done later.
 
         Args:
             reasons: Told to the command as `HOKM_REASONS`, to the address in the request's body.
         """
         now = self._reactor.seconds()
-        if self._last is not None and now - self._last < PAUSE_SECONDS:
+        if self._told or (self._last is not None and now - self._last < PAUSE_SECONDS):
             return
+        if scaling.instance_command or scaling.instance_url is not None:
+            self._told, self._last = True, now
         if scaling.instance_command:
-            self._last = now
             self._run(scaling.instance_command, reasons)
         if scaling.instance_url is not None:
-            self._last = now
             run(self._post(scaling.instance_url, reasons), "asking instance_url")
+
+    def unwanted(self) -> None:
+        """Hear that there is no such wish now."""
+        self._told = False
+
+    def _failed(self) -> None:
+        self._told = False
 
     # --- the command ----------------------------------------------------------------------
 
     def _run(self, command: Sequence[str], reasons: Sequence[str]) -> None:
         environ = {**self._environ, "HOKM_REASONS": "; ".join(reasons)}
-        process = _Run(self._reactor)
+        process = _Run(self._reactor, self._failed)
         with open(os.devnull, "rb") as null:  # noqa: PTH123 - devnull is a text
             files = {0: null.fileno(), 1: 1, 2: 2}
             try:
@@ -87,6 +97,7 @@ class Hook:
                 )
             except OSError as error:
                 process.stop()
+                self._failed()
                 _log.error("instance_command cannot be run: {error}", error=error)
 
     # --- the address ----------------------------------------------------------------------
@@ -108,6 +119,7 @@ class Hook:
                     return
                 why, hopeless = f"answer {status}", status < 500 and status != _BUSY
             if pause is None or hopeless:
+                self._failed()
                 _log.error("instance_url was not told: {why}", why=why)
                 return
             _log.warn("instance_url is told again in {s:g} s: {why}", s=pause, why=why)
@@ -129,7 +141,8 @@ class Hook:
 class _Run(ProcessProtocol):
     """One run."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, on_failure: Callable[[], None]) -> None:
+        self._on_failure = on_failure
         self._alarm: IDelayedCall = reactor.callLater(SECONDS, self._kill)
 
     def _kill(self) -> None:
@@ -145,4 +158,5 @@ class _Run(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         self.stop()
         if reason.check(ProcessDone) is None:
+            self._on_failure()
             _log.error("instance_command failed: {why}", why=reason.getErrorMessage())

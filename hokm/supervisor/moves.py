@@ -187,10 +187,10 @@ class Moves:
         if move is None or worker is not move.target or move.offered is None or move.committed:
             return  # too late: it has been told to let go
         target = worker
+        self._placement.pin(move.room, target.id)
         move.committed = True
         if move.alarm is not None:
             move.alarm.cancel()
-        self._placement.pin(move.room, target.id)
         for held in move.offered:
             self._connections.assign(held, target.id)
         move.source.tell(m.Release(move=move.number))

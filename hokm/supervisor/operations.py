@@ -255,8 +255,10 @@ class Operations:
             return "there is no other worker"
         if room in self._moves:
             return "it is just moving"
-        if source is None or target is None or source is target:
+        if source is None or source is target:
             return None  # it is gone, or there already
+        if target not in self._pool.ready:  # since it was chosen; its number may be a spare's now
+            return "that worker takes no rooms any more"
         outcome = await self._moves.begin(room, source, target)
         if outcome.reason is None:
             moved(room)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-from importlib.metadata import version
+from collections.abc import Sequence
 from typing import Any, Final
 
+from hokm.jobs import JobStatus
 from hokm.store.redis import RedisStore
 from hokm.supervisor.instance import Instance
 from hokm.supervisor.operations import Operations
@@ -13,7 +14,14 @@ from hokm.supervisor.pool import Pool
 from hokm.supervisor.readings import Readings
 from hokm.supervisor.routing import Routing
 from hokm.supervisor.scaler import Scaler
-from hokm.supervisor.status import InstanceStatus, RoomsStatus, RoomStatus, Status, StoreStatus
+from hokm.supervisor.status import (
+    VERSION,
+    InstanceStatus,
+    RoomsStatus,
+    RoomStatus,
+    Status,
+    StoreStatus,
+)
 
 JOBS_SHOWN: Final = 10
 ROOMS_SHOWN: Final = 200
@@ -62,7 +70,7 @@ class Overview:
         return Status(
             instance=self._alone() if self._instance is None else self._instance.status(),
             fleet=() if self._instance is None else self._instance.fleet.all(),
-            version=version("hokm"),
+            version=VERSION,
             uptime_s=round(self._clock.seconds() - self._began, 1),
             workers=workers,
             rooms=sum(worker.rooms for worker in workers),
@@ -75,7 +83,7 @@ class Overview:
             ),
             spares=len(self._pool.waiting),
             handoff=self._routing.tally.status(moving=len(self._routing.moves)),
-            jobs=tuple(self._operations.jobs()[-JOBS_SHOWN:]),
+            jobs=_shown(self._operations.jobs()),
             unhealthy=unhealthy,
             players=sum(worker.players for worker in workers),
             games=sum(worker.games for worker in workers),
@@ -105,3 +113,9 @@ class Overview:
             for room, id in found[:ROOMS_SHOWN]
         )
         return RoomsStatus(rooms, len(found))
+
+
+def _shown(jobs: Sequence[JobStatus]) -> tuple[JobStatus, ...]:
+    """Leave out old jobs, but none that still runs."""
+    latest = len(jobs) - JOBS_SHOWN
+    return tuple(job for at, job in enumerate(jobs) if at >= latest or job.state == "running")

@@ -202,7 +202,7 @@ class Parts:
             readings=self.readings,
             operations=self.operations,
             metrics=metrics,
-            on_full=Hook(reactor=reactor, environ=environ, now=time.time).call,
+            hook=Hook(reactor=reactor, environ=environ, now=time.time),
             now=time.time,
         )
         self.relief = Relief(

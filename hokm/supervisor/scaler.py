@@ -6,7 +6,7 @@ The invariant: the number of workers changes through `Operations` only, one chan
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from hokm.scaling import (
 )
 from hokm.scaling.metric import METRICS
 from hokm.scaling.sample import History, Sample
+from hokm.supervisor.hook import Hook
 from hokm.supervisor.operations import Operations
 from hokm.supervisor.pool import Pool
 from hokm.supervisor.readings import Readings
@@ -56,14 +57,13 @@ class Scaler:
         readings: Readings,
         operations: Operations,
         metrics: Metrics,
-        on_full: Callable[[Scaling, Sequence[str]], object],
+        hook: Hook,
         now: Callable[[], float],
     ) -> None:
         """Make one that has decided nothing.
 
         Args:
-            on_full: Is told when another instance begins to be wanted, by which settings, and
-                why.
+            hook: Is told at each look whether another instance is wanted, and why.
             now: Seconds since 1970, for people.
         """
         self._clock = clock
@@ -74,7 +74,7 @@ class Scaler:
         self._readings = readings
         self._operations = operations
         self._metrics = metrics
-        self._on_full = on_full
+        self._hook = hook
         self._now = now
         self._history: History = ()
         self._decision: Decision | None = None
@@ -116,8 +116,10 @@ class Scaler:
         if changes or _differs(before, decision):
             target = decision.target if changes else reading.target
             self._note(reading.target, target, decision, decision.reasons)
-        if decision.more_instances and not (before and before.more_instances):
-            self._on_full(scaling, decision.reasons)
+        if decision.more_instances:
+            self._hook.wanted(scaling, decision.reasons)
+        else:
+            self._hook.unwanted()
 
     # --- overload -------------------------------------------------------------------------
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from importlib.metadata import version
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from hokm.fleet import State
 from hokm.jobs import JobStatus
 from hokm.scaling import Standing
+
+# Of what runs here: what is installed may be another one already.
+VERSION: Final = version("hokm")
 
 
 class WorkerStatus(Struct, frozen=True):

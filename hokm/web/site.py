@@ -15,12 +15,13 @@ import msgspec
 from twisted.logger import Logger
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.server import NOT_DONE_YET
 
 from hokm import wire
 from hokm.config import WebSettings
 from hokm.limits import Buckets, Overloaded
 from hokm.pages import HEADERS, Page, read_pages
+from hokm.requests import SmallSite
 from hokm.store.store import StoreAway
 from hokm.tasks import run
 
@@ -127,13 +128,9 @@ class _OneRequest(HTTPChannel):
         return False
 
 
-class _Site(Site):
+class _Site(SmallSite):
     protocol = _OneRequest  # type: ignore[assignment] # its stub knows HTTP/2's wrapper only
     timeOut = REQUEST_SECONDS
-    noisy = False
-
-    def log(self, request: Any) -> None:
-        """Write no access log: it is the proxy's business."""
 
 
 class _Root(Resource):

@@ -79,7 +79,9 @@ def logged() -> Iterator[Callable[[], str]]:
 def call(url: str) -> None:
     """Have another instance begin to be wanted."""
     scaling = Scaling(min_workers=1, max_workers=1, instance_url=url)
-    Hook(reactor=reactor, environ={}, now=lambda: NOW, pauses=PAUSES).call(scaling, ["one", "two"])
+    Hook(reactor=reactor, environ={}, now=lambda: NOW, pauses=PAUSES).wanted(
+        scaling, ["one", "two"]
+    )
 
 
 async def until(holds: Callable[[], bool]) -> None:

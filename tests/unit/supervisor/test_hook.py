@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -47,38 +47,53 @@ class Reactor(Clock):
 def test_it_is_told_why_and_no_secrets() -> None:
     """The reasons are in its environment, which has little else."""
     reactor = Reactor()
-    Hook(reactor=reactor, environ=ENVIRON, now=lambda: 0.0).call(SCALING, ["one", "two"])
+    Hook(reactor=reactor, environ=ENVIRON, now=lambda: 0.0).wanted(SCALING, ["one", "two"])
     [(_, executable, args, environ)] = reactor.runs
     assert (executable, args) == ("/bin/more", ["/bin/more", "please"])
     assert environ == {"PATH": "/bin", "HOKM_REASONS": "one; two"}
 
 
 def test_not_too_often() -> None:
-    """Two wishes within five minutes are one run; no command is no run."""
+    """A wish is one run; so are two within five minutes, of which the second is told later."""
     reactor = Reactor()
     hook = Hook(reactor=reactor, environ={}, now=lambda: 0.0)
-    hook.call(NOTHING, ["nothing to be done"])
+    hook.wanted(NOTHING, ["nothing to be done"])
     assert reactor.runs == []
-    hook.call(SCALING, [])
+    hook.wanted(SCALING, [])
     reactor.runs[0][0].processEnded(Failure(ProcessDone(0)))
+    hook.unwanted()
     reactor.advance(PAUSE_SECONDS - 1)
-    hook.call(SCALING, [])
+    hook.wanted(SCALING, [])
     assert len(reactor.runs) == 1
-    reactor.advance(1)
-    hook.call(SCALING, [])
-    assert len(reactor.runs) == 2
+    for _ in range(3):
+        reactor.advance(PAUSE_SECONDS)
+        hook.wanted(SCALING, [])
+        assert len(reactor.runs) == 2
+
+
+def test_one_that_fails_is_run_again() -> None:
+    """For as long as the wish lasts, and not too often."""
+    reactor = Reactor()
+    hook = Hook(reactor=reactor, environ={}, now=lambda: 0.0)
+    for runs in (1, 2, 3):
+        hook.wanted(SCALING, [])
+        assert len(reactor.runs) == runs
+        reactor.runs[-1][0].processEnded(Failure(ProcessTerminated(1)))
+        hook.wanted(SCALING, [])
+        assert len(reactor.runs) == runs
+        reactor.advance(PAUSE_SECONDS)
 
 
 def test_one_that_takes_too_long_is_killed() -> None:
     """It is killed once; one that has ended, or was never started, is not."""
     reactor = Reactor()
     hook = Hook(reactor=reactor, environ={}, now=lambda: 0.0)
-    hook.call(SCALING, [])
+    hook.wanted(SCALING, [])
     reactor.advance(SECONDS)
     assert reactor.signals == ["KILL"]
     reactor.runs[0][0].processEnded(Failure(ProcessDone(0)))
     assert not reactor.getDelayedCalls()
     reactor.refuses = True
     reactor.advance(PAUSE_SECONDS)
-    hook.call(SCALING, [])
+    hook.wanted(SCALING, [])
     assert not reactor.getDelayedCalls()
