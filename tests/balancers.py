@@ -13,7 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.conftest import free_ports, missing
+from ports import free_ports
+
+from tests.conftest import missing
 
 ETC = Path(__file__).parents[1] / "etc"
 SECONDS = 10.0
@@ -216,7 +218,7 @@ class Nginx(Balancer):
     def _mark(self, instance: int, *, down: bool) -> None:
         path = self.directory / "instances.conf"
         lines = path.read_text().splitlines()
-        address = f"127.0.0.1:{self.instances[instance].port} "
+        address = self.instances[instance] + " "
         [at] = [number for number, line in enumerate(lines) if address in line]
         lines[at] = lines[at].removesuffix(";").removesuffix(" down") + (" down;" if down else ";")
         path.write_text("\n".join(lines) + "\n")

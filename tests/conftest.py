@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from ports import free_ports
 
 from tests.fakesystemd import FakeManager
 
@@ -140,15 +140,6 @@ def missing(what: str, remedy: str) -> NoReturn:
     if os.environ.get("HOKM_REQUIRE") == "all":
         pytest.fail(text)
     pytest.skip(text)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from ports import free_ports
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
@@ -21,7 +22,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from hokm.store.embedded import find_server
-from tests.conftest import Server, free_ports
+from tests.conftest import Server
 
 reactor: Any = installed
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import hiredis
+from ports import free_ports
 
 from hokm.store.embedded import find_server
-from tests.conftest import free_ports
 
 MASTER = "tables"
 SENTINELS = 3
@@ -29,10 +29,12 @@ class Place:
 
     Attributes:
         enter: Command that runs what follows it there.
+        program: Server, if not the one that hokm brings.
     """
 
     address: str
     enter: tuple[str, ...] = ()
+    program: str | None = None
 
 
 HERE = Place("127.0.0.1")
@@ -45,7 +47,8 @@ class Valkey:
         [self.port] = free_ports(1)
         self.directory = directory
         self._address = place.address
-        self._command = [*place.enter, find_server(), *options, "--bind", place.address]
+        program = place.program or find_server()
+        self._command = [*place.enter, program, *options, "--bind", place.address]
         self._command += ["--port", str(self.port), "--dir", str(directory)]
         directory.mkdir(parents=True)
         self.start()
@@ -134,6 +137,16 @@ class Watched:
         address = self._place.address
         nodes = ",".join(f"{address}:{sentinel.port}" for sentinel in self.sentinels)
         return f"sentinel://{nodes}/{MASTER}"
+
+    def has_switched(self) -> bool:
+        """Say whether all Sentinels know the replica as the master.
+
+        Before that the old master, which comes back empty, could be taken for the master again,
+        and the replica lose all to it.
+        """
+        ask = "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER
+        ports = {int(sentinel.ask(*ask)[1]) for sentinel in self.sentinels}
+        return ports == {self.replica.port}
 
     def stop(self) -> None:
         """End all of them."""

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from ports import free_ports
 
 from benchmark.accounts import cpu_seconds, private_kb
 from benchmark.load import Answer
@@ -18,7 +19,7 @@ from benchmark.measure import Bench
 from benchmark.ours import hokm
 from benchmark.scale import SECONDS_PER_PLAY
 from benchmark.seating import places
-from benchmark.server import Server, accepts, free_port, process, wait_until
+from benchmark.server import Server, accepts, process, wait_until
 from hokm.store.embedded import find_server
 
 AT_ONCE: Final = 4  # instances that start side by side: each takes a second of CPU
@@ -58,7 +59,7 @@ def measure(
         LoadFailed: A reply was wrong.
         DidNotStart: The store or an instance did not.
     """
-    port, core = free_port(), bench.cores.load
+    [port], core = free_ports(1), bench.cores.load
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hokm-benchmark-"))
         command = [find_server(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]

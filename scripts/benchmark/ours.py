@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from ports import free_ports
+
 from benchmark.accounts import pin
 from benchmark.cores import Cores
 from benchmark.folder import HERE
-from benchmark.server import Server, free_port, process, wait_until
+from benchmark.server import Server, process, wait_until
 
 # Limits that honest players do not meet, and the load would.
 ENVIRON: Final = {
@@ -49,7 +51,7 @@ def hokm(
         if store
         else [sys.executable, "-m", "benchmark.nostore_server"]
     )
-    port, admin = free_port(), free_port()
+    port, admin = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="hokm-benchmark-") as state:
         command = [
             *program,

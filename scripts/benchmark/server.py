@@ -37,12 +37,6 @@ class Server(Struct, frozen=True):
     helpers: Mapping[str, int] = {}
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
-
-
 @contextmanager
 def process(
     command: Sequence[str], environ: Mapping[str, str], core: int, cwd: str | None = None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+from ports import free_ports
 
 STOP_SECONDS: Final = 20.0
 ENVIRON: Final = {
@@ -50,7 +51,7 @@ class Server:
         self._state = Path(self._dir.name) / "state"
         descriptor, name = tempfile.mkstemp(prefix="hokm-", suffix=".log")
         self.log = Path(name)
-        port, admin_port = _free_ports(2)
+        port, admin_port = free_ports(2)
         self.url = f"http://127.0.0.1:{port}"
         self.admin = f"http://127.0.0.1:{admin_port}"
         twistd = (str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "hokm")
@@ -92,12 +93,3 @@ class Server:
             self._process.kill()
             self._process.wait()
         self._dir.cleanup()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(sock.getsockname()[1]) for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports

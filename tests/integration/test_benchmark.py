@@ -14,7 +14,8 @@ import pytest
 from benchmark.cores import Cores
 from benchmark.folder import Folder
 from benchmark.load import Load, LoadFailed, program
-from benchmark.server import accepts, free_port, process, wait_until
+from benchmark.server import accepts, process, wait_until
+from ports import free_ports
 
 from tests.conftest import missing
 from tests.faultypeer import MISTAKES
@@ -108,7 +109,7 @@ def test_the_load_finds_a_mistake(
     paths = f"{ROOT}:{ROOT / 'scripts'}"
     monkeypatch.setenv("CC", compiler)
     monkeypatch.setenv("PYTHONPATH", paths)
-    port, cores = free_port(), Cores.divide()
+    [port], cores = free_ports(1), Cores.divide()
     command = [sys.executable, "-m", "tests.faultypeer", str(port), mistake]
     with process(command, {}, cores.servers[0]) as child:
         wait_until(lambda: accepts(port), child, "the faulty server")

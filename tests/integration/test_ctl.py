@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted  # type: ignore[import-untyped]
+from ports import free_ports
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.protocol import Factory, Protocol
@@ -24,7 +25,6 @@ from twisted.internet.threads import deferToThread
 
 from hokm.admin.site import make_site
 from hokm.jobs import Job, Refused
-from tests.conftest import free_ports
 from tests.operations import FakeInstance
 
 reactor: Any = installed

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from ports import free_ports
 from twisted.internet import reactor as installed
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.web.resource import Resource
@@ -18,7 +19,6 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from hokm.scaling import Scaling
 from hokm.supervisor import hook as hooks
 from hokm.supervisor.hook import Hook
-from tests.conftest import free_ports
 from tests.integration.test_matches import wait
 
 reactor: Any = installed

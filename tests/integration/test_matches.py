@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from ports import free_ports
 from twisted.internet import reactor, threads
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
@@ -22,7 +23,6 @@ from hokm.client import Client, create_room, join
 from hokm.client.bot import Player
 from hokm.store.embedded import find_server
 from hokm.tasks import run
-from tests.conftest import free_ports
 from tests.referee import check_proof, replay
 
 QUICK = {"pause_seconds": 0, "bot_seconds": 0, "grace_seconds": 600, "turn_seconds": 600}

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 import yaml
+from ports import free_ports
 from twisted.internet import threads
 from twisted.internet.defer import Deferred, gatherResults
 
@@ -30,7 +31,7 @@ from hokm.client import CommandRefused
 from hokm.metrics import Metrics
 from hokm.tasks import run
 from tests.alerts import CASES, promtool_tests
-from tests.conftest import Server, free_ports, missing
+from tests.conftest import Server, missing
 from tests.integration.test_matches import FAST, Table, wait
 from tests.integration.test_sites import METRICS, ask
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from ports import free_ports
 from twisted.internet import reactor as installed
 from twisted.internet.task import deferLater
 
@@ -19,7 +20,6 @@ from hokm.store.embedded import find_server
 from hokm.store.redis import RedisStore
 from hokm.store.registry import IdTaken, Registry
 from hokm.store.store import Entry, OwnedElsewhere, StoreAway
-from tests.conftest import free_ports
 from tests.simulation.fleet import Store as Model
 from tests.simulation.fleet import World
 

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 import pytest_twisted
+from ports import free_ports
 from twisted.internet import reactor as installed
 from twisted.internet import threads
 from twisted.internet.task import deferLater
@@ -24,7 +25,7 @@ from hokm.metrics import Metrics
 from hokm.origin import Header
 from hokm.supervisor.child import Launch
 from hokm.supervisor.gates import Gates
-from tests.conftest import Server, free_ports
+from tests.conftest import Server
 from tests.integration.test_matches import FAST, Table
 from tests.rawsocket import RawSocket, frame
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 import trustme
+from ports import free_ports
 from twisted.internet import reactor as installed
 from twisted.internet import threads
 from twisted.internet.task import deferLater
@@ -20,8 +21,8 @@ from hokm.client import find_table
 from hokm.store.address import parse
 from hokm.store.redis import RedisStore
 from hokm.store.store import Entry, StoreAway, Verdict
-from tests.conftest import free_ports, missing
-from tests.valkeys import Valkey
+from tests.conftest import missing
+from tests.valkeys import Place, Valkey
 
 reactor: Any = installed
 ROOM = "ROOM2345"
@@ -53,7 +54,7 @@ class Guarded:
             *("--tls-cert-file", str(directory / "cert.pem")),
             *("--tls-key-file", str(directory / "key.pem")),
             *("--tls-ca-cert-file", str(self.ca), "--aclfile", str(users), "--save", ""),
-            program=program,
+            place=Place("127.0.0.1", program=program),
         )
 
     def url(self, ca: Path | None, login: str = "hokm:s3cret", host: str = "127.0.0.1") -> str:

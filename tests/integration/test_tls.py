@@ -15,10 +15,11 @@ from typing import Any
 import psutil
 import pytest
 import pytest_twisted
+from ports import free_ports
 from twisted.internet import threads
 
 from tests.certificates import Authority, serial_of
-from tests.conftest import Server, free_ports
+from tests.conftest import Server
 from tests.integration.test_lives import job, upgrade
 from tests.integration.test_matches import FAST, Table, disturb, wait
 

@@ -9,9 +9,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from ports import free_ports
+
 from benchmark.cores import Cores
 from benchmark.folder import HERE, Folder
-from benchmark.server import Dialect, Server, accepts, free_port, process, wait_until
+from benchmark.server import Dialect, Server, accepts, process, wait_until
 from hokm.store.embedded import find_server
 
 Command = Callable[[Folder], tuple[list[str], dict[str, str]]]
@@ -64,7 +66,7 @@ def peer(name: str, folder: Folder, cores: Cores) -> Iterator[Server]:
         DidNotStart: It did not.
     """
     command, environ = COMMANDS[name](folder)
-    port = free_port()
+    [port] = free_ports(1)
     helpers = {}
     with ExitStack() as stack:
         arguments = [*command, str(port)]
