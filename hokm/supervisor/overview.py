@@ -83,7 +83,7 @@ class Overview:
             ),
             spares=len(self._pool.waiting),
             handoff=self._routing.tally.status(moving=len(self._routing.moves)),
-            jobs=_shown(self._operations.jobs()),
+            jobs=jobs_to_show(self._operations.jobs()),
             unhealthy=unhealthy,
             players=sum(worker.players for worker in workers),
             games=sum(worker.games for worker in workers),
@@ -115,7 +115,7 @@ class Overview:
         return RoomsStatus(rooms, len(found))
 
 
-def _shown(jobs: Sequence[JobStatus]) -> tuple[JobStatus, ...]:
+def jobs_to_show(jobs: Sequence[JobStatus]) -> tuple[JobStatus, ...]:
     """Leave out old jobs, but none that still runs."""
     latest = len(jobs) - JOBS_SHOWN
     return tuple(job for at, job in enumerate(jobs) if at >= latest or job.state == "running")

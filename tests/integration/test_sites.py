@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -147,6 +148,30 @@ def test_a_table_is_made(server: Server) -> None:
     history = ask(server.port, f"/api/rooms/{made['room_code'].lower()}/history")
     assert history.json == {"room_code": made["room_code"], "hands": []}
     assert ask(server.port, "/api/rooms", "POST").status == 201
+
+
+@pytest.mark.parametrize("site", ["port", "admin_port"])
+def test_a_body_without_an_end(server: Server, site: str) -> None:
+    """It is cut off, and nothing of it is kept, whatever it calls itself; others are served."""
+    assert server.process is not None
+    supervisor = psutil.Process(server.process.pid)
+    before = supervisor.memory_info().rss
+    for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "a/b"):
+        head = f"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
+        with socket.create_connection(("127.0.0.1", getattr(server, site)), timeout=5) as sock:
+            sock.sendall(f"{head}Content-Length: 1000000000\r\n\r\n".encode())
+            with pytest.raises(ConnectionError):
+                for _ in range(2000):
+                    sock.sendall(b"a=1&" * 2500)
+    assert ask(server.port, "/health").status == 200
+    assert supervisor.memory_info().rss - before < 8 << 20
+
+
+def test_a_form_is_no_table(server: Server) -> None:
+    """A body that a form may send is read as what it should be."""
+    form = "application/x-www-form-urlencoded"
+    answer = ask(server.port, "/api/rooms", "POST", b"public=true", Content_Type=form)
+    assert answer.status == 400
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,19 @@ def test_the_store_is_away(world: World) -> None:
     assert not world.fleet.holds
 
 
+def test_a_fault_of_ours_ends_no_lease(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a renewal meets, it is tried again."""
+    logged: list[Any] = []
+    monkeypatch.setattr("hokm.supervisor.fleet._log.failure", lambda text: logged.append(text))
+    world.fleet.start()
+    good, world.registry.answer = world.registry.answer, RuntimeError("NOPERM")
+    world.clock.advance(LEASE / 3)
+    assert len(logged) == 1
+    world.registry.answer = good
+    world.clock.advance(RETRY_SECONDS)
+    assert len(world.renewed) == 2 and world.fleet.holds
+
+
 def test_what_is_said_of_it(world: World) -> None:
     """Where it is, what it has to do; and that it leaves, as soon as it does."""
     world.fleet.start()

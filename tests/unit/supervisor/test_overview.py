@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
+from hokm.jobs import JobStatus
 from hokm.metrics import Metrics
-from hokm.supervisor.overview import ROOMS_SHOWN, Overview
+from hokm.supervisor.overview import JOBS_SHOWN, ROOMS_SHOWN, Overview, jobs_to_show
 from hokm.supervisor.placement import Placement, RoomCode, WorkerId
 from hokm.supervisor.status import RoomStatus, WorkerStatus
 from hokm.supervisor.tally import SHOWN, Tally
@@ -37,6 +38,14 @@ def overview(placement: Placement) -> Overview:
         embedded=True,
         instance=None,
     )
+
+
+def test_a_job_that_runs_is_shown_however_many_came_after_it() -> None:
+    """Of those that have ended, the latest."""
+    states = ["done", "running", *["failed"] * JOBS_SHOWN]
+    jobs = [JobStatus(id, "move", "", state, 0, 1, "", 0.0) for id, state in enumerate(states)]
+    assert [job.id for job in jobs_to_show(jobs)] == [1, *range(2, 2 + JOBS_SHOWN)]
+    assert jobs_to_show(jobs[:1]) == (jobs[0],)
 
 
 @pytest.mark.parametrize(
