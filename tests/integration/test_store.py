@@ -26,6 +26,7 @@ from hokm.store.visits import KEPT_DAYS, Visits
 reactor: Any = installed
 DONE, LOST, GAP = Verdict.DONE, Verdict.LOST, Verdict.GAP
 TIMEOUT = 0.5
+KILLS = int(os.environ.get("HOKM_STORE_KILLS", "5"))  # 50 were tried
 
 
 class Running:
@@ -261,7 +262,7 @@ async def test_killed_with_a_commit_under_way(running: Running) -> None:
     """
     epoch = await opened(running.store)
     writer = Writer(running, epoch)
-    for number in range(10):
+    for number in range(KILLS):
         for _ in range(Random(number).randrange(1, 40)):
             await writer.write(kill=False)
         await writer.write(kill=True)
