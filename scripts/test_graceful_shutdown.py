@@ -18,7 +18,9 @@ def main() -> None:
     from disturbance.schedule import Action
 
     parser = command.options(__doc__, rooms=20, seconds=15.0)
-    parser.add_argument("--instance", type=int, required=True, help="id of the worker")
+    parser.add_argument(
+        "--instance", type=command.worker, required=True, help="the worker: 3, or hokm-server-3"
+    )
     given = command.read(parser)
     drain = Action(given.seconds / 3, "drain", worker=given.instance)
     plan = command.plan(given, [drain], all_done=True)

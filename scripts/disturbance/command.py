@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -47,6 +48,18 @@ def read(parser: argparse.ArgumentParser) -> argparse.Namespace:
     if (given.url is None) != (given.admin is None):
         parser.error("--url and --admin belong together")
     return given
+
+
+def worker(name: str) -> int:
+    """Read which worker is meant: its number, or a name that ends with it (``hokm-server-3``).
+
+    Raises:
+        ArgumentTypeError: It ends with no number.
+    """
+    number = re.search(r"[0-9]+$", name)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{name} does not end with a worker's number")
+    return int(number[0])
 
 
 def plan(given: argparse.Namespace, actions: Sequence[Action], *, all_done: bool) -> Plan:

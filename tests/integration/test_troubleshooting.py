@@ -18,6 +18,7 @@ from twisted.internet import threads
 
 from tests.conftest import missing
 from tests.integration.test_matches import FAST, Table
+from tests.integration.test_scaling import ready, until
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations" / "troubleshooting.md").read_text()
@@ -45,6 +46,9 @@ async def test_every_command_works(start_server: Callable[..., Any]) -> None:
     server = start_server(workers="1-2", **FAST)
     table = Table(server.url, seed=1)
     await table.sit_down()
+    # So that one can be drained.
+    await threads.deferToThread(server.post, "/api/scale", {"workers": 2})
+    await until(server, lambda status: len(ready(status)) == 2)
     listed = commands()
     assert len(listed) > 25
     await threads.deferToThread(check_all, server, table.code, listed)
