@@ -66,7 +66,7 @@ def make_site(
 
     Args:
         operations: Does the verbs.
-        token: Bearer token that all but `/health` and `/ready` ask for; None: nothing does.
+        token: Bearer token that all but the page, `/health` and `/ready` ask for; None: nothing.
     """
     return SmallSite(_Root(instance, operations, token), reactor=reactor)
 
