@@ -157,7 +157,10 @@ class Said(_Event, frozen=True, tag="said"):
 
 
 class Notice(Struct, frozen=True, tag_field="type", tag="notice", omit_defaults=True, gc=False):
-    """Something about the table itself: `paused` and `resumed`, when the store is away and back.
+    """Something about the table itself.
+
+    `paused` and `resumed`: the store is away, and back. `moved`: the table goes on on another
+    server, and the connection closes with 1012.
 
     It is no part of the log, so it carries no `seq` of its own.
     """
