@@ -126,6 +126,8 @@ def _written(value: Any) -> str:
             return f"tcp:{port}" + (f":interface={interface}" if interface else "")
         case tuple():
             return ",".join(value)
+        case bool():
+            return str(value).lower()
         case float():
             return f"{value:g}"
     return str(value)
@@ -149,6 +151,8 @@ def _allowed(kind: Any) -> str:
             words = ["a whole number" if isinstance(number, shape.IntType) else "a number"]
             words += [f"{word} {limit:g}" for word, limit in limits.items() if limit is not None]
             return ", ".join(words)
+        case shape.BoolType():
+            return "true or false"
         case shape.VarTupleType():
             return "a list of texts, separated by commas outside TOML"
     return "text"

@@ -207,6 +207,10 @@ def test_bad_workers(text: str) -> None:
             "stop_seconds must be a number, above 0, at most 3600 (h.toml, key stop_seconds)",
         ),
         (
+            'descriptor_store = "often"',
+            "descriptor_store must be true or false (h.toml, key descriptor_store)",
+        ),
+        (
             'log_format = "xml"',
             "log_format must be json or text (h.toml, key log_format)",
         ),
@@ -350,6 +354,12 @@ def test_every_setting_is_described() -> None:
     assert all(setting.help for setting in settings), [s.key for s in settings if not s.help]
     assert len({setting.variable for setting in settings}) == len(settings)
     assert markdown().count("\n") == len(settings) + 2
+
+
+def test_a_switch_is_described_as_it_is_written() -> None:
+    """As TOML and the environment have it, not as Python does."""
+    [switch] = [s for s in all_settings() if s.key == "descriptor_store"]
+    assert (switch.default, switch.allowed) == ("false", "true or false")
 
 
 def test_example_file_shows_the_defaults() -> None:
