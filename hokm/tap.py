@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -186,9 +186,9 @@ def makeService(options: Options, worker: str = "hokm.worker") -> IService:
     )
     server = Server(settings)
     supervisor.setServiceParent(server)
-    if pem is not None or options.get("config") or os.environ.get("HOKM_CONFIG"):
-        loop: Any = reactor
-        signal.signal(signal.SIGHUP, lambda *_: loop.callFromThread(_reload, options, parts))
+    loop: Any = reactor
+    hang_up = _hang_up(options, parts, pem, loop)
+    signal.signal(signal.SIGHUP, lambda *_: loop.callFromThread(hang_up))
     signal.signal(signal.SIGUSR1, lambda *_: parts.lives.let_go())
     # Beside the supervisor, so that probes are answered while it starts and while it stops.
     StreamServerEndpointService(AdoptedPort(reactor, operators), site).setServiceParent(server)
@@ -209,6 +209,16 @@ class AdoptedPort:
             return succeed(
                 self._reactor.adoptStreamPort(sock.fileno(), sock.family, protocolFactory)
             )
+
+
+def _hang_up(options: Options, parts: Parts, pem: Pem | None, reactor: Any) -> Callable[[], None]:
+    """Return what SIGHUP does: it ends nobody but a server whose terminal is gone."""
+    if pem is not None or options.get("config") or os.environ.get("HOKM_CONFIG"):
+        return partial(_reload, options, parts)
+    if os.isatty(0):
+        stop: Callable[[], None] = reactor.stop
+        return stop
+    return partial(_log.info, "nothing is read anew: there is neither a settings file nor TLS")
 
 
 def _reload(options: Options, parts: Parts) -> None:

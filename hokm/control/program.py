@@ -38,8 +38,9 @@ def serve(name: str, make: Callable[..., object]) -> int:
     except OSError:
         sys.stderr.write(f"{name} is started by `twistd hokm`, not by hand\n")
         return 2
-    # A terminal's Ctrl-C goes to the whole group; the supervisor decides when a child ends.
+    # A terminal's Ctrl-C or end goes to the whole group; the supervisor decides when a child ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     make(reactor=reactor, sock=sock, end=end)
     reactor.run(installSignalHandlers=False)
     return codes[0]

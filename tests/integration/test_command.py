@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import socket
 import subprocess
@@ -16,6 +18,7 @@ import psutil
 import pytest
 
 TWISTD = Path(sys.executable).with_name("twistd")
+SECONDS = 30
 
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:
@@ -139,6 +142,56 @@ def test_nothing_is_left(start_server: Callable[..., Any]) -> None:
         for child in children:  # the next server on the directory would end the store
             if child.is_running():
                 child.kill()
+
+
+def test_a_hang_up_ends_nobody(start_server: Callable[..., Any]) -> None:
+    """SIGHUP to each process of a server that has nothing to read anew: it says so, and serves."""
+    server = start_server(workers=1)
+    workers = server.worker_pids()
+    for pid in (*workers, server.process.pid):
+        os.kill(pid, signal.SIGHUP)
+    wait_for_line(server.log, "nothing is read anew")
+    assert server.is_ready()
+    assert server.worker_pids() == workers
+    assert "died" not in server.log.read_text()
+
+
+def test_it_ends_with_its_terminal(tmp_path: Path) -> None:
+    """A server that was started in a terminal stops as by SIGTERM when that is closed."""
+    log = tmp_path / "log"
+    options = [
+        "--workers=1",
+        "--listen=tcp:0",
+        "--admin=tcp:0",
+        f"--state-dir={tmp_path / 'state'}",
+    ]
+    ours, its = pty.openpty()
+    with log.open("wb") as file:
+        server = subprocess.Popen(
+            ["setsid", "--ctty", TWISTD, "-n", "--pidfile=", "hokm", *options],
+            stdin=its,
+            stdout=file,
+            stderr=file,
+        )
+    os.close(its)
+    try:
+        wait_for_line(log, "worker 1 takes rooms")
+        children = psutil.Process(server.pid).children(recursive=True)
+        os.close(ours)
+        assert server.wait(SECONDS) == 0
+    finally:
+        server.kill()
+    assert "stopped" in log.read_text()
+    _, left = psutil.wait_procs(children, timeout=10)
+    assert not left
+
+
+def wait_for_line(log: Path, words: str) -> None:
+    """Wait until a log holds *words*."""
+    until = time.monotonic() + SECONDS
+    while not log.exists() or words not in log.read_text():
+        assert time.monotonic() < until, log.read_text() if log.exists() else "no log"
+        time.sleep(0.05)
 
 
 def command(process: psutil.Process) -> list[str]:
