@@ -1,7 +1,7 @@
 # hokm as a container: docs/operations/containers.md.
 #   docker build -t hokm .
-# BASE: a Debian with Python 3.11 or newer as python3. HOKM_COMPILE: always or never; compiled, a
-# play costs half as much CPU.
+# BASE: a Debian with Python 3.11 or newer as python3. HOKM_COMPILE: always or never; plain Python
+# takes about 1.5 times the CPU per play (docs/operations/README.md).
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build

@@ -1,7 +1,8 @@
 """How hokm is built: by setuptools, with the modules of a play's path compiled by mypyc.
 
 The compiled modules are the same Python, checked by the same types; where they cannot be compiled
-the wheel holds the Python alone, which does the same for about half as much CPU again.
+the wheel holds the Python alone, which does the same at about 1.5 times the CPU per play
+(docs/operations/README.md).
 
 HOKM_COMPILE says what is wanted: `auto` (compile where there is a C compiler; what an unset one
 means), `always` (fail where it cannot be done) or `never`. Editable installs are never compiled:
