@@ -122,7 +122,12 @@ class Listener:
             told: What a proxy has said of it.
         """
         sock.setblocking(False)
-        peer = _plain(sock.getpeername()[0]) if told is None else told.address
+        try:
+            peer = _plain(sock.getpeername()[0]) if told is None else told.address
+        except OSError:  # its peer has reset it meanwhile
+            self._on_refused("gone")
+            sock.close()
+            return
         self._look(_Pending(self, sock, peer, told))
 
     def stop(self) -> None:
@@ -216,7 +221,11 @@ class Listener:
             return
         sock, peer = self._release(waiting), waiting.peer
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        sock.recv(header.size)  # all of it is there
+        try:
+            sock.recv(header.size)  # all of it is there
+        except OSError:  # unless its peer has reset it since the peek
+            self._drop(waiting, "gone")
+            return
         told = Origin(header.address or peer, header.hops, header.size)
         self._look(_Pending(self, sock, told.address, told))
 

@@ -77,6 +77,16 @@ class Supervisor(Service):
         run(self._start(), "the start")
 
     async def _start(self) -> None:
+        """Start all parts, or end the program: half of them would look alive and serve nobody."""
+        try:
+            await self._start_parts()
+        except Exception:  # noqa: BLE001 - whatever it is, the next life may do better
+            _log.failure("the start failed")
+            await deferLater(self._reactor, 0.0)  # a reactor that does not run yet cannot stop
+            succession.let_signals_in()
+            self._give_up("the start failed; the log says why")
+
+    async def _start_parts(self) -> None:
         parts = self.parts
         parts.pool.target = self._settings.workers.first
         if self._heritage is not None and self._heritage.executed:

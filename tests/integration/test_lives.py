@@ -7,6 +7,8 @@ import json
 import math
 import os
 import signal
+import socket
+import struct
 import time
 import urllib.error
 from collections.abc import Callable, Iterator
@@ -134,6 +136,34 @@ async def test_an_end_that_is_asked_for_while_it_executes_itself(
     assert await threads.deferToThread(server.stop) == -signal.SIGTERM
     _, left = psutil.wait_procs(children, timeout=5)
     assert not left
+
+
+@pytest.mark.slow
+@pytest_twisted.ensureDeferred
+async def test_half_heads_that_are_reset_while_it_executes_itself(
+    start_server: Callable[..., Server],
+) -> None:
+    """They cost nobody else anything: the next life serves, and hears a signal."""
+    server = start_server(workers=1)
+    assert server.process is not None
+    code = Path(f"/proc/{server.process.pid}/environ")
+    before, started = uptime(server), code.read_bytes()
+    server.post("/api/upgrade")
+    heads = []
+    until = time.monotonic() + JOB_SECONDS
+    while code.read_bytes() == started:  # it changes with the execution
+        assert time.monotonic() < until
+        heads.append(socket.create_connection(("127.0.0.1", server.port)))
+        heads[-1].sendall(b"GET /ws?room_code=")
+        await wait(0.05)
+    for head in heads:
+        head.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        head.close()
+    while uptime(server) >= before or not server.is_ready():
+        assert time.monotonic() < until, server.log.read_text()[-2000:]
+        await wait(0.05)
+    assert (await threads.deferToThread(RawSocket, server.port, wire.LOBBY)).status == 101
+    assert await threads.deferToThread(server.stop) == -signal.SIGTERM
 
 
 @pytest.mark.slow
