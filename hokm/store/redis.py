@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from random import Random
@@ -22,9 +23,11 @@ TIMEOUT_SECONDS: Final = 1.0  # of a call; a live store answers in 0.2 ms (p50),
 _RECONNECT: Final = {"initialDelay": 0.05, "maxDelay": 1.0, "factor": 1.5}
 _VERDICTS: Final = tuple(Verdict)
 LEASES: Final = "service:hokm:instances:"  # keys of the instances' leases, their ids behind
-_PASSING: Final = frozenset(
-    {"BUSY", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY"}
-)
+_DEMOTED: Final = frozenset({"READONLY", "UNBLOCKED"})
+_PASSING: Final = _DEMOTED | {"BUSY", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM"}
+# Redis before 7 tells what went wrong inside a script so: "ERR Error running script (call to
+# f_SHA): @user_script:1: @user_script: 1: -OOM command not allowed when ..." (scripting.c).
+_IN_SCRIPT: Final = re.compile(r"ERR Error running script .*?: -([A-Z]+) ")
 
 
 class Script:
@@ -214,9 +217,9 @@ class RedisStore:
     def _unanswered(self, failure: Failure) -> Failure:
         if isinstance(failure.value, StoreAway):
             self._breaker.failed(self._clock.seconds())
-        elif isinstance(failure.value, ReplyError) and _is_passing(str(failure.value)):
+        elif isinstance(failure.value, ReplyError) and is_passing(str(failure.value)):
             self._breaker.failed(self._clock.seconds())
-            if _is_demoted(str(failure.value)) and self._factory.connection is not None:
+            if is_demoted(str(failure.value)) and self._factory.connection is not None:
                 self._factory.connection.abort()  # the next connect finds the new master
             return Failure(StoreAway(str(failure.value)))
         return failure
@@ -231,11 +234,17 @@ def _prefix(room: str) -> str:
     return f"hokm:{{{room}}}:"
 
 
-def _is_passing(error: str) -> bool:
+def is_passing(error: str) -> bool:
     """Say whether the server itself says that it cannot serve now, and may soon."""
-    return error.split(" ", 1)[0] in _PASSING
+    return _kind(error) in _PASSING
 
 
-def _is_demoted(error: str) -> bool:
+def is_demoted(error: str) -> bool:
     """Say whether the server was the master, and is a replica now."""
-    return error.startswith("READONLY")
+    return _kind(error) in _DEMOTED
+
+
+def _kind(error: str) -> str:
+    """Return an error's first word; of one that came out of a script, its own."""
+    in_script = _IN_SCRIPT.match(error)
+    return error.split(" ", 1)[0] if in_script is None else in_script[1]

@@ -6,7 +6,6 @@ its rooms to nobody else before the lease is over (`hokm/store/claim.lua`).
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -109,17 +108,21 @@ class Fleet:
 
     async def _keep(self) -> None:
         """Renew the lease, and see to it that this is done again."""
-        asked, renewed = now(), False
-        try:
-            renewed = await self.renew()
-        except Exception:  # noqa: BLE001 - without another try this instance would pause for good
-            _log.failure("the lease was not renewed")
+        asked = now()
+        renewed = await self.renew()
         wait = RENEWAL * self.lease.seconds - (now() - asked) if renewed else RETRY_SECONDS
         if not self._stopped:
             self._next = self._clock.callLater(max(0.0, wait), self.start)
 
     async def renew(self) -> bool:
-        """Renew the lease; False where that did not work now."""
+        """Renew the lease; False where that did not work now, for whatever reason."""
+        try:
+            return await self._renew()
+        except Exception:  # noqa: BLE001 - who keeps the lease, leaves or ends has more to do
+            _log.failure("the lease was not renewed")
+            return False
+
+    async def _renew(self) -> bool:
         asked = now()
         try:
             renewal = await self._registry.renew(self._describe, self.lease.seconds)
@@ -154,8 +157,12 @@ class Fleet:
     async def quit(self) -> None:
         """End the lease: whoever is asked for one of our rooms may claim it from now on."""
         self.stop()
-        with contextlib.suppress(StoreAway):
+        try:
             await self._registry.quit(self.identity.id, self.identity.holder)
+        except StoreAway:
+            pass  # then it ends by itself
+        except Exception:  # noqa: BLE001 - the program ends, and has more to do
+            _log.failure("the lease was not given up")
 
     def _describe(self, host: str) -> Member:
         load = self._load()

@@ -104,16 +104,26 @@ class Seeker:
         self._waiting.clear()
 
     async def _seek(self, head: Head, sock: socket.socket, origin: Origin) -> None:
+        route: Route = Nowhere()
+        try:
+            route = await self._find(head, origin.hops)
+        finally:
+            if sock in self._waiting:  # else the program ends
+                del self._waiting[sock]
+                self._settle(head, sock, origin, route)
+
+    async def _find(self, head: Head, hops: int) -> Route:
+        """Find out where a connection goes; `Wait` where that took too long."""
         until = self._clock.seconds() + self.patience
         route: Route = Wait(0.0)
         while isinstance(route, Wait) and self._clock.seconds() < until:
-            route = await self._route(head, origin.hops)
+            route = await self._route(head, hops)
             if isinstance(route, Wait):
                 seconds = min(route.seconds + MARGIN_SECONDS, WAIT_SECONDS)
                 await deferLater(self._clock, seconds)
-        if sock not in self._waiting:
-            return  # the program ends
-        del self._waiting[sock]
+        return route
+
+    def _settle(self, head: Head, sock: socket.socket, origin: Origin, route: Route) -> None:
         match route:
             case Here():
                 self._take(head, sock, origin)

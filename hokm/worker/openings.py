@@ -8,6 +8,7 @@ from typing import Final, Protocol, TypeAlias
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
 from hokm import wire
 from hokm.room import room as rooms
@@ -16,6 +17,8 @@ from hokm.room.state import Room, freeze, thaw
 from hokm.store.store import Claimed, OwnedElsewhere, Store, StoreAway
 from hokm.tasks import run
 from hokm.worker.player import Player
+
+_log = Logger()
 
 RETRY_SECONDS: Final = 0.2  # between two tries while the store is away
 
@@ -29,12 +32,14 @@ class Opening:
     Attributes:
         waiting: What came for it meanwhile.
         was_away: Whether the store was, so that those who had a place were told of a pause.
+        failed: Whether the store answered what nobody expects; it is logged once.
         on_open: Are called when the table goes on, or is known to be no more.
     """
 
     code: str
     waiting: list[Waiting] = field(default_factory=list)
     was_away: bool = False
+    failed: bool = False
     on_open: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -107,21 +112,24 @@ class Openings:
         self._stopping = True
 
     async def _open(self, opening: Opening) -> None:
-        """Claim the room, however long the store is away."""
+        """Claim the room, however long the store is away, or answers what nobody expects."""
         while not self._stopping:
             try:
                 claimed = await self._claim(opening.code)
-            except StoreAway:
-                if not opening.was_away:
-                    opening.was_away = True
-                    self._opener.delayed(opening.code)
-                await deferLater(self._clock, RETRY_SECONDS)
-                continue
             except OwnedElsewhere:
                 del self._openings[opening.code]
                 self._opener.elsewhere(opening.code)
                 _tell(opening)
                 return
+            except Exception as error:  # noqa: BLE001 - the room would never be answered again
+                if not (opening.failed or isinstance(error, StoreAway)):
+                    opening.failed = True
+                    _log.failure("room {code} is not claimed yet", code=opening.code)
+                if not opening.was_away:
+                    opening.was_away = True
+                    self._opener.delayed(opening.code)
+                await deferLater(self._clock, RETRY_SECONDS)
+                continue
             if not self._stopping:
                 del self._openings[opening.code]
                 self._opener.opened(opening, claimed)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from hokm.fleet import Member
@@ -30,6 +31,10 @@ class FakeRegistry:
     def __init__(self) -> None:
         self.answer: Renewal | Exception = Renewal(True, (OTHER,))
         self.said: list[Member] = []
+
+    async def quit(self, id: str, holder: str) -> None:
+        if isinstance(self.answer, Exception):
+            raise self.answer
 
     async def renew(self, describe: Any, lease_s: float) -> Renewal:
         self.said.append(describe("192.0.2.1"))
@@ -99,6 +104,16 @@ def test_a_fault_of_ours_ends_no_lease(world: World, monkeypatch: pytest.MonkeyP
     world.registry.answer = good
     world.clock.advance(RETRY_SECONDS)
     assert len(world.renewed) == 2 and world.fleet.holds
+
+
+@pytest.mark.parametrize("answer", [StoreAway("away"), RuntimeError("ERR unknown command")])
+def test_whatever_the_store_answers(world: World, answer: Exception) -> None:
+    """Who leaves, ends or keeps the lease goes on."""
+    world.registry.answer = answer
+    ended: list[None] = []
+    for work in (world.fleet.leave, world.fleet.quit):
+        Deferred.fromCoroutine(work()).addCallback(ended.append)
+    assert ended == [None, None]
 
 
 def test_what_is_said_of_it(world: World) -> None:

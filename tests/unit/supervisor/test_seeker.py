@@ -149,6 +149,14 @@ def test_nobody_waits_for_ever(world: World) -> None:
     assert (world.taken, len(world.seeker)) == ([], 0)
 
 
+def test_an_answer_that_nobody_expects(world: World) -> None:
+    """Costs its player a new connection, and holds no place."""
+    world.owner = RuntimeError("ERR unknown command")
+    player = world.come()
+    assert player.recv(100).startswith(b"HTTP/1.1 503")
+    assert (world.taken, len(world.seeker)) == ([], 0)
+
+
 def test_too_many_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more is told to come again."""
     monkeypatch.setattr(seekers, "MAX_WAITING", 1)

@@ -80,6 +80,24 @@ def test_the_store_goes_away_and_comes_back(world: World) -> None:
     assert [m["text"] for m in host.far.heard if m["type"] == "said"] == ["1", "2"]
 
 
+def test_the_store_answers_a_claim_with_what_nobody_expects(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The room is asked for again, until it can be had."""
+    monkeypatch.setattr(world.store, "claim", fails)
+    player = world.sit(token=HOST_TOKEN)
+    world.clock.advance(0.2)
+    assert player.far.kinds() == ["notice"]
+    monkeypatch.undo()
+    world.clock.advance(0.2)
+    assert "welcome" in player.far.kinds()
+
+
+async def fails(*asked: object) -> None:
+    """Answer as a store does that is of another version, or in other hands."""
+    raise RuntimeError("ERR unknown command")
+
+
 def test_an_answer_of_the_store_is_lost(world: World) -> None:
     """What it did and could not say is sent again, and stored once."""
     host = world.sit(token=HOST_TOKEN)
