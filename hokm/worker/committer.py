@@ -167,16 +167,18 @@ class Committer:
     def _land(self, behind: Sequence[Step]) -> None:
         """Release what flew, but for the tables that the store has lost the last records of.
 
-        Those go again, the first step of each with a snapshot, from which the store goes on.
+        Those go again, the first record of each with a snapshot, from which the store goes on; an
+        entry by which a table made another room has that one's.
         """
         again = {step.table for step in behind}
         landed = [step for step in self._flying if step.table not in again]
         held = [step for step in self._flying if step.table in again]
         self._flying = []
         for step in held:
-            if step.entry is not None and step.table in again:
+            entry = step.entry
+            if entry is not None and step.table in again and entry.room == step.table.code:
                 again.remove(step.table)
-                step.entry = replace(step.entry, snapshot=freeze(step.room))
+                step.entry = replace(entry, snapshot=freeze(step.room))
         self._waiting[:0] = held
         for step in landed:
             step.table.pending -= 1
