@@ -206,10 +206,12 @@ class EmbeddedServer(ProcessProtocol):
         for name, value in options.items():
             arguments += [f"--{name}", value]
         null = os.open(os.devnull, os.O_RDWR)
-        self._reactor.spawnProcess(
-            self, self._program, arguments, env={}, childFDs={0: null, 1: null, 2: null}
-        )
-        os.close(null)
+        try:
+            self._reactor.spawnProcess(
+                self, self._program, arguments, env={}, childFDs={0: null, 1: null, 2: null}
+            )
+        finally:
+            os.close(null)
 
     def processEnded(self, reason: Failure) -> None:
         """Start the server again, unless it was to end."""
@@ -225,12 +227,24 @@ class EmbeddedServer(ProcessProtocol):
             reason=reason.getErrorMessage(),
             pause=self._pause,
         )
+        self._try_later()
+
+    def _try_later(self) -> None:
         self._clock.callLater(self._pause, self._respawn)
         self._pause = min(2 * self._pause, MOST_PAUSE)
 
     def _respawn(self) -> None:
-        if not self._stopping:
+        if self._stopping:
+            return
+        try:
             self._spawn()
+        except OSError as error:  # no descriptor, process or memory is left for it now
+            _log.error(
+                "the store cannot be started: {error}; again in {pause} s",
+                error=str(error),
+                pause=self._pause,
+            )
+            self._try_later()
 
     def _signal(self, name: str) -> None:
         try:
