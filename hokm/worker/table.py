@@ -248,13 +248,13 @@ class Table:
     def _decide(self, sender: Recipient, command: wire.Command) -> None:
         asked = self._clock.seconds()
         placed = self.seating.holds(sender)
+        if not placed and sender.dismissed:
+            return  # closed while the command waited, or its seat was taken over or given up
         seat = sender.seat if placed else None
         try:
             if type(command) is wire.Join:
                 self._check_join(sender, command, placed)
             elif not placed:
-                if sender.dismissed:
-                    return  # sent before the seat was taken over or given up
                 raise rooms.Refused("not_joined")
             outcome = rooms.advance(
                 self.room, seat, command, self._time.now(), self._chance, sender.number

@@ -98,6 +98,23 @@ async def fails(*asked: object) -> None:
     raise RuntimeError("ERR unknown command")
 
 
+def test_who_closes_while_his_join_waits_gets_no_place(world: World) -> None:
+    """A join that is decided after its connection has closed seats and queues nobody."""
+    for code in (CODE, wire.LOBBY):
+        here, gone = world.come(code=code), world.come(code=code)
+        here.say("join", name="Sara")
+        world.store.away = True
+        world.host.tend()
+        gone.say("join", name="Reza")
+        gone.player.on_closed(None, False)
+        world.store.away = False
+        world.clock.pump([0.2] * 3)
+        assert [m["kind"] for m in here.far.heard if m["type"] == "notice"] == ["paused", "resumed"]
+        room = world.host._tables[code].room
+        waiting = () if room.queue is None else room.queue.waiting
+        assert [one.name for one in (*room.seats, *waiting) if one] == ["Sara"]
+
+
 def test_an_answer_of_the_store_is_lost(world: World) -> None:
     """What it did and could not say is sent again, and stored once."""
     host = world.sit(token=HOST_TOKEN)
