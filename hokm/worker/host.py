@@ -267,8 +267,13 @@ class Host:
         )
 
     def _take_up(self, table: Table, players: Iterable[Player]) -> None:
-        """Give connections from another worker their places; tell those whose worker died."""
-        table.take_up(players)
+        """Give connections from another worker their places; tell those whose worker died.
+
+        In the lobby the latter have none: it cannot tell what they were told last. They ask again,
+        and are matched if they met, or have a place with a token that they know.
+        """
+        lobby = table.room.queue is not None
+        table.take_up(player for player in players if not (lobby and player.recovered))
         for player in players:
             if player.recovered:
                 player.recovered = False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.steps import create, overflow
 
@@ -46,6 +48,33 @@ def test_giving_up(visit: Visit) -> None:
     other = visit()
     other.locator(".quick .button").click()
     expect(other.locator(".seat-dot.taken")).to_have_count(1)
+
+
+def test_a_lobby_that_was_recovered(visit: Visit) -> None:
+    """Whoever is told that he has no place asks for it again, and goes on looking."""
+    page = visit()
+    far: list[WebSocketRoute] = []
+    joins: list[dict[str, object]] = []
+
+    def opened(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        route.on_message(lambda text: (joins.append(json.loads(text)), server.send(text)))
+        far.append(route)
+
+    page.route_web_socket("**/ws?room_code=LOBBY", opened)
+    page.locator(".quick .button").click()
+    expect(page.locator(".seat-dot.taken")).to_have_count(1)
+    lost = {"type": "error", "id": None, "code": "not_joined", "message": "join first"}
+    far[0].send(json.dumps(lost))
+    until = time.monotonic() + 10
+    while len(joins) < 2:
+        assert time.monotonic() < until
+        page.wait_for_timeout(10)
+    first, again = joins
+    assert (again["type"], again["seed"]) == ("join", first["seed"])
+    assert len(str(again["token"])) == 64
+    expect(page.locator(".seat-dot.taken")).to_have_count(1)
+    page.locator(".searching .button").click()
 
 
 def test_an_open_table(visit: Visit, tmp_path: Path) -> None:

@@ -6,16 +6,22 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest_twisted
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet import reactor as installed
+from twisted.internet import threads
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.task import deferLater
+from twisted.protocols.portforward import ProxyClient, ProxyClientFactory, ProxyFactory, ProxyServer
 
 from hokm.client import Client, find_table
 from hokm.client.bot import Player
 from tests.integration.test_matches import FAST
+from tests.valkeys import Valkey
+
+reactor: Any = installed
 
 QUICK = {
     **FAST,
@@ -82,3 +88,91 @@ async def test_the_search_survives_a_worker(start_server: Callable[..., Any]) ->
     clients = await gatherResults([*three, look(server, 3)])
     assert len({client.room_code for client in clients}) == 1
     await finish(clients)
+
+
+class Far(ProxyClient):
+    """The store's end of one connection."""
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.peer.lost == "answer":
+            self.peer.factory.lose()
+        else:
+            super().dataReceived(data)
+
+
+class Near(ProxyServer):
+    """A server's end of one connection; what is lost of it, nothing comes after."""
+
+    class clientProtocolFactory(ProxyClientFactory):
+        protocol = Far
+
+    lost = ""
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.factory.next and b"enqueued" in data:
+            self.lost, self.factory.next = self.factory.next, ""
+        if self.lost == "request":
+            self.factory.lose()
+        else:
+            super().dataReceived(data)
+
+
+class Link(ProxyFactory):
+    """Between a server and its store; loses what either says of the lobby, when it is told to.
+
+    Attributes:
+        next: What is lost next: a "request", or its "answer".
+        lost: Fires when it is.
+    """
+
+    protocol = Near
+
+    def __init__(self, port: int) -> None:
+        super().__init__("127.0.0.1", port)
+        self.next = ""
+        self.lost: Deferred[None] = Deferred()
+
+    def lose(self) -> None:
+        if not self.lost.called:
+            self.lost.callback(None)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_a_killed_lobby_had_not_said(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Nobody is forgotten: not whose place was not stored, or not told, nor who had just met.
+
+    Who made four of them, and heard nothing yet, has no token for that table: he waits anew.
+    """
+    store = Valkey(tmp_path / "store")
+    link = Link(store.port)
+    listening = reactor.listenTCP(0, link, interface="127.0.0.1")
+    address = f"redis://127.0.0.1:{listening.getHost().port}"
+    options = {**QUICK, "HOKM_WORKER_FILL_SECONDS": "600"}
+    server = await threads.deferToThread(start_server, "--redis", address, workers=1, **options)
+    heard: list[list[Any]] = []
+    found: list[Deferred[Client]] = []
+    for people, lost in (1, ""), (2, "request"), (3, "answer"), (1, "answer"):
+        [pid] = await threads.deferToThread(server.worker_pids)
+        link.next, link.lost = lost, Deferred()
+        heard.append([])
+        found.append(look(server, len(found), heard[-1]))
+        if lost:
+            await link.lost.addTimeout(10, reactor)
+            os.kill(pid, signal.SIGKILL)
+        waiting = heard[-people:]
+        until = reactor.seconds() + 10
+        while not all(told and told[-1].people == people for told in waiting):
+            assert reactor.seconds() < until, heard
+            await deferLater(reactor, 0.01)
+    *met, anew = found
+    clients = await gatherResults(met).addTimeout(10, reactor)
+    assert len({client.room_code for client in clients}) == 1
+    anew.addErrback(lambda failure: failure.trap(CancelledError) and None)
+    anew.cancel()
+    for client in clients:
+        client.end()
+    await threads.deferToThread(server.stop)  # which needs the link
+    listening.stopListening()
+    store.kill()

@@ -32,9 +32,13 @@ export class Search {
   #open() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = (this.#socket = new WebSocket(`${scheme}://${location.host}/ws?room_code=LOBBY`, SUBPROTOCOL));
-    socket.onopen = () => this.#send({ type: "join", name: this.name, seed: this.#seed, ...(this.#token && { token: this.#token }) });
+    socket.onopen = () => this.#join();
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     socket.onclose = () => this.#lost();
+  }
+
+  #join() {
+    this.#send({ type: "join", name: this.name, seed: this.#seed, ...(this.#token && { token: this.#token }) });
   }
 
   #send(command) {
@@ -51,6 +55,8 @@ export class Search {
     } else if (message.type === "matched") {
       this.#end();
       this.on.found({ code: message.room_code, token: this.#token, seed: this.#seed });
+    } else if (message.type === "error" && message.code === "not_joined") {
+      this.#join(); // the server had to recover the lobby
     } else if (message.type === "error") {
       this.#end();
       this.on.refused(message.code);

@@ -74,24 +74,26 @@ class Side:
         ]
         self._take_on(came, waiting, opened=luggage.opened)
 
-    def recover(self, *people: Person) -> None:
+    def recover(self, *people: Person, room: str = CODE) -> None:
         """Go on with connections whose worker died: all that is known are their numbers."""
         for person in people:
             assert person.player.number
             watching = person.player.watching
             person.far = Wire(person.far.peer, person.far.heard)
             person.far.frozen = True
-            person.player = self._make_player(person)
+            person.player = self._make_player(person, room)
             person.player.recovered, person.player.watching = True, watching
-        self._take_on(people, [], opened=True)
+        self._take_on(people, [], opened=True, room=room)
 
-    def _make_player(self, person: Person) -> Any:
+    def _make_player(self, person: Person, room: str = CODE) -> Any:
         number = person.player.number
-        return self.host.make_player(cast(Any, person.far), number, CODE, lambda player: None)
+        return self.host.make_player(cast(Any, person.far), number, room, lambda player: None)
 
-    def _take_on(self, people: Sequence[Person], waiting: Any, *, opened: bool) -> None:
+    def _take_on(
+        self, people: Sequence[Person], waiting: Any, *, opened: bool, room: str = CODE
+    ) -> None:
         players = [person.player for person in people]
-        self.host.transfers.take_on(CODE, players, waiting, self._goes_on if opened else None)
+        self.host.transfers.take_on(room, players, waiting, self._goes_on if opened else None)
         for player in players:
             player.thaw()
         self.world.clock.advance(0)
@@ -783,6 +785,49 @@ def test_a_join_whose_answer_was_lost(two: Two) -> None:
     assert welcome["seat"] == 1 and joiner.far.closed is None
     again = two.world.sit(two.other.host, token=welcome["token"])
     assert again.far.heard[0]["seat"] == 1
+
+
+def test_the_lobby_s_people_are_asked_to_join_again(two: Two) -> None:
+    """Whatever was lost: a place, the word of it, or that a table was found."""
+
+    def search(*, stored: bool = True) -> Person:
+        one = two.world.come(two.one.host, code=wire.LOBBY)
+        two.store.away = not stored
+        one.say("join", name="Bita")
+        two.store.away = False
+        return one
+
+    def token(person: Person) -> str:
+        return str(next(m["token"] for m in person.far.heard if m["type"] == "queued"))
+
+    waits = search()
+    two.store.slow = True
+    unanswered = search()
+    two.store.slow = False
+    unstored = search(stored=False)
+    assert unanswered.far.heard == unstored.far.heard == []
+    people = [waits, unanswered, unstored]
+    two.other.recover(*people, room=wire.LOBBY)
+    for person in people:
+        assert person.far.heard[-1]["code"] == "not_joined"
+    waits.say("join", name="Bita", token=token(waits))
+    unanswered.say("join", name="Bita")
+    unstored.say("join", name="Bita")
+    assert [m["people"] for m in waits.far.heard if m["type"] == "queue"][-1] == 3
+    two.store.slow = True
+    last = two.world.come(two.other.host, code=wire.LOBBY)
+    last.say("join", name="Bita")  # the store has their table; they never hear so
+    two.store.slow = False
+    assert "matched" not in waits.far.kinds()
+    two.one = Side(two.world)
+    two.one.recover(*people, last, room=wire.LOBBY)
+    found = set()
+    for person in people:
+        person.say("join", name="Bita", token=token(person))
+        *_, matched, answer = person.far.heard
+        assert answer["type"] == "ok"
+        found.add(matched["room_code"])
+    assert len(found) == 1 and person.far.closed == wire.LEFT
 
 
 def test_only_those_who_came_along_are_there(two: Two) -> None:
