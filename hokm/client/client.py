@@ -92,7 +92,7 @@ class Client:
         self._pause = FIRST_PAUSE
         self._id = 0
         self._waiting: OrderedDict[int, tuple[wire.Command, Deferred[None]]] = OrderedDict()
-        self._joined: Deferred[Client] | None = Deferred()
+        self._joined: Deferred[Client] | None = Deferred(self._given_up)
         self._watchers: list[tuple[Callable[[wire.State], bool], Deferred[wire.State]]] = []
         self._ended = False
         self.token = token
@@ -180,6 +180,11 @@ class Client:
         else:
             self._finish(None)
 
+    def _given_up(self, joined: Deferred[Client]) -> None:
+        """Hear that nobody waits for the place any more."""
+        self._joined = None
+        self.end()
+
     def _next(self) -> int:
         self._id += 1
         return self._id
@@ -203,7 +208,13 @@ class Client:
     # --- connection -----------------------------------------------------------------------
 
     def connect(self) -> Deferred[Client] | None:
-        """Connect; fires once there is a place at the table."""
+        """Connect, unless it was ended meanwhile.
+
+        Returns:
+            Fires once there is a place at the table; cancelled, it ends the client.
+        """
+        if self._ended:
+            return self._joined
         factory = WebSocketClientFactory(
             self._url, protocols=[wire.SUBPROTOCOL], reactor=self._reactor
         )
@@ -223,7 +234,10 @@ class Client:
         return made
 
     def opened(self, socket: _Socket) -> None:
-        """Hear that a connection is open: join."""
+        """Hear that a connection is open: join, unless it was ended meanwhile."""
+        if self._ended:
+            socket.sendClose(1000)
+            return
         self._socket = socket
         self._ask()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
 from hokm import wire
@@ -39,7 +39,8 @@ class World:
     """A client and the far end of its one connection."""
 
     def __init__(self, **options: Any) -> None:
-        self.client = Client("http://localhost", CODE, "Sara", reactor=Clock(), **options)
+        self.clock = Clock()
+        self.client = Client("http://localhost", CODE, "Sara", reactor=self.clock, **options)
         self.far = Wire()
         self.client.opened(cast(Any, self.far))
 
@@ -208,3 +209,29 @@ def test_a_refused_join_ends_the_client() -> None:
     assert world.far.closed == wire.LEFT
     world.client.lost(cast(Any, world.far), wire.LEFT)
     assert world.client.closed.called
+
+
+def test_an_end_between_two_connections(world: World) -> None:
+    """No further one is made; one that was being made is closed, and asks for nothing."""
+    world.client.lost(cast(Any, world.far), wire.RESUME)
+    [again] = world.clock.getDelayedCalls()
+    world.client.end()
+    assert world.client.closed.called
+    world.clock.advance(again.getTime())  # its reactor could not connect
+    late = Wire()
+    world.client.opened(cast(Any, late))
+    assert (late.closed, late.commands) == (wire.LEFT, [])
+    world.client.lost(cast(Any, late), wire.LEFT)
+    assert not world.clock.getDelayedCalls()
+
+
+def test_a_join_that_is_given_up() -> None:
+    """Whoever waits for the place no more has none."""
+    world = World()
+    joined = world.client._joined
+    assert joined is not None
+    joined.addErrback(lambda failure: failure.trap(CancelledError) and None)
+    joined.cancel()
+    assert world.far.closed == wire.LEFT
+    world.client.lost(cast(Any, world.far), wire.LEFT)
+    assert world.client.closed.called and not world.clock.getDelayedCalls()
