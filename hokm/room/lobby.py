@@ -11,6 +11,7 @@ from hokm.room import events as e
 from hokm.room import play
 from hokm.room.effects import Close, Reply, Reseat, Take, Watch
 from hokm.room.evolve import CHAT_MESSAGES, CHAT_SECONDS
+from hokm.room.host import next_host, relieve_host
 from hokm.room.state import SEATS, Room
 from hokm.room.story import Refused, Story
 from hokm.room.view import state
@@ -48,6 +49,7 @@ def join(story: Story, seat: int | None, command: wire.Join) -> int | None:
     if seat is None:
         seat = _sit_down(story, command, name, fresh)
         story.count("joins")
+    relieve_host(story)
     story.want(Take(seat))
     _welcome(story, seat, token)
     return seat
@@ -208,13 +210,7 @@ def vacate(
         if turn is not None and turn.seat == seat:
             play.begin_turn(story, seat, turn.action)
     if story.room.host == seat:
-        story.tell(e.HostSet(_next_host(story.room)))
-
-
-def _next_host(room: Room) -> int | None:
-    """Return a player to be the host, one who is connected first."""
-    people = [(s.away_since is not None, n) for n, s in enumerate(room.seats) if s and not s.bot]
-    return min(people)[1] if people else None
+        story.tell(e.HostSet(next_host(story.room)))
 
 
 def say(story: Story, seat: int, command: wire.Say) -> None:

@@ -12,6 +12,7 @@ from hokm.game.cards import Card
 from hokm.room import events as e
 from hokm.room.effects import Reseat
 from hokm.room.history import finished
+from hokm.room.host import relieve_host
 from hokm.room.state import Room
 from hokm.room.story import Refused, Story
 
@@ -173,5 +174,6 @@ def end_hand(story: Story) -> None:
     assert match is not None
     if match.winner is not None:
         story.tell(e.MatchEnded(match.winner))
+        relieve_host(story)
         story.count("games_completed")
         story.count("game_seconds", story.now - room.began)

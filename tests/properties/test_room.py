@@ -259,6 +259,12 @@ class Room(RuleBasedStateMachine):
         assert (room.host in people) if people else room.host is None
 
     @invariant()
+    def nobody_waits_for_a_host_who_is_not_there(self) -> None:
+        room = self.table.room
+        if room.host is not None and not room.playing and room.seat(room.host).stand_in:
+            assert not any(seat and seat.present for seat in room.seats)
+
+    @invariant()
     def hidden_cards_stay_hidden(self) -> None:
         hand = self.table.room.hand
         if hand is None:
@@ -337,3 +343,24 @@ def _places(hakem: int) -> list[list[int]]:
             places[(hakem + turn) % 4] += range(place, place + packet)
             place += packet
     return places
+
+
+@pytest.mark.parametrize(("gone", "back", "host"), [([0], None, 1), ([0, 1, 2, 3], 2, 2)])
+def test_a_host_who_is_not_there(gone: list[int], back: int | None, host: int) -> None:
+    """After a match somebody who is there is the host, or else the first who comes back."""
+    table = PureTable(target=1, turn_seconds=30, grace_seconds=0)
+    table.start()
+    tokens = {seat: table.tokens[seat] for seat in gone}
+    for seat in gone:
+        table.advance(seat, rooms.Lost())
+    while table.room.phase != "match_over":
+        table.tick()
+        assert table.room.host == 0 or table.room.phase == "match_over"
+    if back is not None:
+        assert table.room.host == 0
+        table.join(token=tokens[back])
+    assert [message.seat for message in table.heard(None, wire.HostChanged)][-1] == host
+    assert table.room.host == host
+    table.do(host, wire.Start)
+    assert table.room.playing
+    assert freeze(table.replayed()) == freeze(table.room)
