@@ -229,7 +229,7 @@ def test_chat_is_text(visit: Visit) -> None:
 
 
 def test_seats_and_bots(visit: Visit) -> None:
-    """The host sits elsewhere, adds bots of both kinds and removes one."""
+    """The host sits elsewhere, adds bots of both kinds and removes one; one too many is refused."""
     page = visit()
     create(page, "Sara")
     page.locator("[data-action=sit-2]").click()
@@ -238,6 +238,9 @@ def test_seats_and_bots(visit: Visit) -> None:
     page.locator("[data-action=easy-0]").click()
     expect(page.locator(".place.east .tag")).to_have_text("Bot")
     expect(page.locator(".place.north .tag")).to_have_text("Easy bot")
+    twice = "button => { button.click(); button.click(); }"
+    page.locator("[data-action=bot-1]").evaluate(twice)
+    expect(page.locator(".toast")).to_have_text("All seats are taken")
     page.locator("[data-action=kick-0]").click()
     expect(page.locator("[data-action=sit-0]")).to_be_visible()
 

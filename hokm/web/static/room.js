@@ -128,13 +128,8 @@ export class Room {
 
   #error(code, command, quiet) {
     this.hand.release();
-    if (!quiet) this.#complain(code, command);
+    if (!quiet) toast(command.type === "say" && code === "rate_limited" ? t("tooFast") : tCode("error", code));
     this.#render();
-  }
-
-  #complain(code, command) {
-    if (code === "room_full" || code === "bad_token") this.#refuse(code);
-    else toast(command.type === "say" && code === "rate_limited" ? t("tooFast") : tCode("error", code));
   }
 
   #refuse(code) {

@@ -43,7 +43,7 @@ const EN = {
   refused_no_such_room: "There is no table with this code.", refused_room_full: "All seats are taken.", refused_bad_token: "This seat is no longer yours.",
   refused_seat_taken: "That seat has just been taken.", refused_rate_limited: "Too many tries. Wait a minute.", refused_try_later: "The server is full at the moment. Try again soon.", refused_other: "The table did not let you in.",
   createFailed: "No table could be opened. Try again in a moment.", badCode: "A code has eight letters and digits.",
-  error_not_your_turn: "It is not your turn", error_must_follow: "Follow suit", error_seats_empty: "Four players are needed", error_not_host: "Only the host may do that", error_seat_taken: "That seat is taken", error_rate_limited: "That was quick. Wait a moment.", error_other: "That is not possible now",
+  error_not_your_turn: "It is not your turn", error_must_follow: "Follow suit", error_seats_empty: "Four players are needed", error_not_host: "Only the host may do that", error_seat_taken: "That seat is taken", error_room_full: "All seats are taken", error_rate_limited: "That was quick. Wait a moment.", error_other: "That is not possible now",
   rules: "Rules", sound: "Sound", language: "فارسی", fourColours: "Four colours", menu: "More", rulesTitle: "How Hokm is played",
   joined: "{name} sat down", leftTable: "{name} left", backAgain: "{name} is back", isAway: "{name} is away", becameHost: "{name} is the host now",
   rulesText: [
@@ -100,7 +100,7 @@ const FA = {
   refused_no_such_room: "میزی با این کد نیست.", refused_room_full: "همهٔ صندلی‌ها پر است.", refused_bad_token: "این صندلی دیگر از آن شما نیست.",
   refused_seat_taken: "این صندلی همین حالا پر شد.", refused_rate_limited: "بیش از اندازه تلاش کردید. یک دقیقه صبر کنید.", refused_try_later: "کارساز اکنون پر است. کمی بعد دوباره امتحان کنید.", refused_other: "ورود به میز ممکن نشد.",
   createFailed: "میز ساخته نشد. کمی بعد دوباره امتحان کنید.", badCode: "کد میز هشت حرف و رقم است.",
-  error_not_your_turn: "نوبت شما نیست", error_must_follow: "باید خال زمین را بازی کنید", error_seats_empty: "چهار بازیکن لازم است", error_not_host: "تنها میزبان می‌تواند", error_seat_taken: "این صندلی پر است", error_rate_limited: "کمی آهسته‌تر؛ لحظه‌ای صبر کنید.", error_other: "اکنون ممکن نیست",
+  error_not_your_turn: "نوبت شما نیست", error_must_follow: "باید خال زمین را بازی کنید", error_seats_empty: "چهار بازیکن لازم است", error_not_host: "تنها میزبان می‌تواند", error_seat_taken: "این صندلی پر است", error_room_full: "همهٔ صندلی‌ها پر است", error_rate_limited: "کمی آهسته‌تر؛ لحظه‌ای صبر کنید.", error_other: "اکنون ممکن نیست",
   rules: "قواعد", sound: "صدا", language: "English", fourColours: "چهار رنگ", menu: "بیشتر", rulesTitle: "حکم چگونه بازی می‌شود",
   joined: "{name} نشست", leftTable: "{name} رفت", backAgain: "{name} برگشت", isAway: "{name} غایب است", becameHost: "{name} میزبان شد",
   rulesText: [
