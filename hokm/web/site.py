@@ -29,6 +29,8 @@ _log = Logger()
 
 MAX_BODY: Final = 4096  # bytes; the largest legal body, with all options, has 500
 VISITS: Final = (1.0, 60)  # of one address: a second, and at once; many may share one
+HISTORIES: Final = (5.0, 300)  # the same; each is read, decoded and encoded in the supervisor
+WRONG_CODES: Final = (0.5, 30)  # the same: as many guesses as at `join`, which a setting tells
 REQUEST_SECONDS: Final = 10.0  # for the rest of a request whose head is here
 PUBLIC_SECONDS: Final = 1.0  # that the list of public tables is good for
 RETRY_SECONDS: Final = 10  # an overload is over 5 s after the lag at the earliest
@@ -156,6 +158,8 @@ class _Root(Resource):
         in_all = settings.rooms_per_minute_in_all
         self._all = Buckets(in_all / 60, in_all)
         self._visits = Buckets(*VISITS)
+        self._histories = Buckets(*HISTORIES)
+        self._wrong_codes = Buckets(*WRONG_CODES)
 
     def render(self, request: Any) -> int:
         for name, value in HEADERS.items():
@@ -205,7 +209,7 @@ class _Root(Resource):
         found = _HISTORY.fullmatch(path)
         if found:
             _allow(request, b"GET", b"HEAD")
-            return await self._history(found[1].decode())
+            return await self._history(request, found[1].decode())
         if path in (b"/health", b"/ready"):
             _allow(request, b"GET", b"HEAD")
             healthy = self._tables.healthy() if path == b"/health" else self._tables.ready()
@@ -254,10 +258,15 @@ class _Root(Resource):
             self._public = await self._tables.public()
         return self._public
 
-    async def _history(self, text: str) -> tuple[int, str, bytes]:
+    async def _history(self, request: Any, text: str) -> tuple[int, str, bytes]:
+        now, peer = self._clock.seconds(), self._peer(request)
+        if not self._wrong_codes.has(peer, now) or not self._histories.take(peer, now):
+            request.setHeader("Retry-After", "60")
+            raise Refused(429, "too many histories; try again in a minute")
         code = wire.room_code(text)
         history = await self._tables.history(code) if code is not None else None
         if history is None:
+            self._wrong_codes.take(peer, now)
             raise Refused(404, wire.ERRORS["no_such_room"])
         return 200, "application/json", wire.encode(history)
 

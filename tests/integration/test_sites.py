@@ -221,6 +221,25 @@ def test_visits(server: Server) -> None:
     assert set(told) == {204, 429}
 
 
+def test_histories_are_limited(server: Server) -> None:
+    """Who guesses at codes is shut out, who asks too much waits; others are served meanwhile."""
+    code = ask(server.port, "/api/rooms", "POST").json["room_code"]
+
+    def served(code: str, peer: str, status: int) -> int:
+        path = f"/api/rooms/{code}/history"
+        for count in range(2000):
+            answer = ask(server.port, path, X_Forwarded_For=peer)
+            if answer.status == 429:
+                assert answer.headers["Retry-After"]
+                return count
+            assert answer.status == status
+        raise AssertionError("there is no limit")
+
+    assert 30 <= served("ZZZZ2222", "203.0.113.10", 404) < 300
+    assert served(code, "203.0.113.10", 200) == 0
+    assert served(code, "203.0.113.11", 200) >= 300
+
+
 def test_one_request_a_connection(server: Server) -> None:
     """A second request on the same connection is not served: it might be another room's."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock:
