@@ -18,6 +18,7 @@ async def find_table(
     name: str,
     *,
     reactor: Any,
+    seed: str | None = None,
     on_progress: Callable[[wire.QueueMessage], None] | None = None,
     **options: Any,
 ) -> Client:
@@ -25,8 +26,9 @@ async def find_table(
 
     Args:
         base_url: As ``http://localhost:8765``.
+        seed: As `join` has it. The first hand, dealt when the table was found, has it from here.
         on_progress: Is told how many people wait, and when they begin with bots, in seconds.
-        options: Of `join`, for the table.
+        options: The others of `join`, for the table.
 
     Raises:
         CommandRefused: The lobby is full, or the name is none.
@@ -45,7 +47,7 @@ async def find_table(
         if not found.called:
             found.errback(failure)
 
-    search = Client(base_url, wire.LOBBY, name, reactor=reactor, on_event=hear)
+    search = Client(base_url, wire.LOBBY, name, reactor=reactor, seed=seed, on_event=hear)
     joined = search.connect()
     assert joined is not None
     joined.addErrback(refused)
@@ -54,4 +56,5 @@ async def find_table(
         code = await found
     finally:
         search.end()
-    return await join(base_url, code, name, reactor=reactor, token=search.token, **options)
+    place = {"token": search.token, "seed": seed, **options}
+    return await join(base_url, code, name, reactor=reactor, **place)

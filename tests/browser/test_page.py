@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import Page, Request, expect
 
+from hokm import wire
 from tests.browser.steps import (
     begin,
     create,
@@ -17,6 +19,7 @@ from tests.browser.steps import (
     play_match,
     wait_for_turn,
 )
+from tests.tables import PureTable
 
 Visit = Callable[..., Page]
 # All that moves has come to rest, but for clocks and what moves for ever.
@@ -65,6 +68,29 @@ def test_whole_match_with_bots(
     expect(page.locator("#sheet")).to_be_hidden()
     wait_for_turn(page)
     assert page.locator(".pips .on").count() == 0
+
+
+def test_each_finds_his_seed(visit: Visit) -> None:
+    """The check of a deal finds the player's own share of it, also where the draw has moved him."""
+    page = visit()
+    check = """async ([proof, seat, seed]) =>
+        (await import("/fairness.js")).check(proof, {promised: "", seat, seed})"""
+    moved = set()
+    for number in range(3):
+        table = PureTable(number, first_hakem="ace_partner")
+        for seat in range(4):
+            table.join(seed=f"{seat}" * 32)
+        table.do(0, wire.Start)
+        while len(table.hands) < 2:
+            table.tick()
+        for hand in table.hands:
+            proof = msgspec.to_builtins(hand.proof)
+            for seat in range(4):
+                seed = table.room.seat(seat).seed
+                assert all(page.evaluate(check, [proof, seat, seed]).values())
+                assert not page.evaluate(check, [proof, seat, "f" * 32])["seed"]
+                moved.add(seed != f"{seat}" * 32)
+    assert moved == {True, False}
 
 
 PRIVATE = "Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})"

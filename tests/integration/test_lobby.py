@@ -33,7 +33,9 @@ QUICK = {
 }
 
 
-def look(server: Any, number: int, heard: list[Any] | None = None) -> Deferred[Client]:
+def look(
+    server: Any, number: int, heard: list[Any] | None = None, **options: Any
+) -> Deferred[Client]:
     """Begin to look for a table."""
     return Deferred.fromCoroutine(
         find_table(
@@ -42,6 +44,7 @@ def look(server: Any, number: int, heard: list[Any] | None = None) -> Deferred[C
             reactor=reactor,
             on_progress=None if heard is None else heard.append,
             random=random.Random(number),
+            **options,
         )
     )
 
@@ -69,10 +72,13 @@ async def test_four_at_once_and_one_alone(start_server: Callable[..., Any]) -> N
         assert sorted(client.state.seat for client in company) == [0, 1, 2, 3]
         await finish(company)
     heard: list[Any] = []
-    alone = await look(server, 9, heard)
+    seed = "ab" * 16
+    alone = await look(server, 9, heard, seed=seed)
     assert heard[0].people == 1 and 2 < heard[0].seconds_left <= 3
     assert [seat.kind for seat in alone.state.seats].count("bot") == 3
     await finish([alone])
+    hands = server.get(f"/api/rooms/{alone.room_code}/history")["hands"]
+    assert {hand["proof"]["seeds"][alone.state.seat] for hand in hands} == {seed}
 
 
 @pytest_twisted.ensureDeferred

@@ -22,9 +22,19 @@ export async function check(proof, { promised, seat, seed }) {
   const decks = await Promise.all(proof.decks.map((deck, number) => follows(proof, secret, deck, number)));
   return {
     promise: digest === proof.commitment && (!promised || promised === proof.commitment),
-    seed: seat === null || !seed || proof.seeds[seat] === seed,
+    seed: seat === null || !seed || proof.seeds[seatBefore(proof, seat)] === seed,
     deal: proof.algorithm === "hokm-fair-1" && decks.every(Boolean),
   };
+}
+
+// Where a player sat when the seeds of the hand were taken: where the draw shows a second ace, its
+// owner then changed places with whoever sat opposite the hakem, who had got no more cards.
+function seatBefore({ draw = [], hakem }, seat) {
+  const [first, second] = draw.flatMap((card, place) => (card[0] === "A" ? [place] : []));
+  if (second === undefined) return seat;
+  const partner = (hakem + 1 + ((second - first - 1) % 3)) % 4;
+  const opposite = (hakem + 2) % 4;
+  return { [partner]: opposite, [opposite]: partner }[seat] ?? seat;
 }
 
 async function follows(proof, secret, deck, number) {
