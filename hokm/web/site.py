@@ -29,7 +29,7 @@ _log = Logger()
 
 MAX_BODY: Final = 4096  # bytes; the largest legal body, with all options, has 500
 VISITS: Final = (1.0, 60)  # of one address: a second, and at once; many may share one
-HISTORIES: Final = (5.0, 300)  # the same; each is read, decoded and encoded in the supervisor
+HISTORIES: Final = (20.0, 1000)  # the same; each is read, decoded and encoded in the supervisor
 WRONG_CODES: Final = (0.5, 30)  # the same: as many guesses as at `join`, which a setting tells
 REQUEST_SECONDS: Final = 10.0  # for the rest of a request whose head is here
 PUBLIC_SECONDS: Final = 1.0  # that the list of public tables is good for
