@@ -144,10 +144,12 @@ def _watched(
 def _options(parts: SplitResult) -> dict[str, str]:
     known = _OPTIONS[parts.scheme]
     given = parse_qs(parts.query, keep_blank_values=True)
-    for name in given:
-        if name not in known:
-            allowed = ", ".join(sorted(known)) or "none"
-            raise ValueError(f"has the option {name}; {parts.scheme}:// knows {allowed}")
+    if not given.keys() <= known:
+        allowed = ", ".join(sorted(known)) or "none"
+        # Which one is not said: after a ? in a password it would be the rest of that.
+        raise ValueError(
+            f"has an option behind its ? that is none; {parts.scheme}:// knows {allowed}"
+        )
     return {name: texts[-1] for name, texts in given.items()}
 
 

@@ -63,7 +63,9 @@ def test_what_is_read_is_written(url: str, address: Address) -> None:
         ("sentinel://one,,two/m", "empty host"),
         ("sentinel://:secret@one:99999/m", "port"),
         ("sentinel://one/m?tls=maybe", "neither yes nor no"),
-        ("redis://cache?ca=/c.pem", "option ca; redis:// knows none"),
+        ("redis://cache?ca=/c.pem", "option .* redis:// knows none"),
+        ("redis://:pa?secret@cache/0", "option .* redis:// knows none"),
+        ("rediss://:pa?secret@cache/0", "option .* rediss:// knows ca"),
         ("sentinel:///m", "names no host"),
     ],
 )
