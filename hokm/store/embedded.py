@@ -277,13 +277,20 @@ def _socket_path(directory: Path) -> Path:
 
 
 def _orphan(directory: Path) -> int | None:
-    """Return the pid of a server that runs on *directory*, by its pid file and its command line."""
+    """Return the pid of a server that runs on *directory*, by its pid file.
+
+    It works there (`dir`), which shows that the pid is still its own. Its command line would not:
+    the server writes its socket's path over it.
+    """
+    file = directory / "valkey.pid"
     try:
-        pid = int((directory / "valkey.pid").read_text())
+        pid = int(file.read_text())
         os.kill(pid, 0)
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:  # of a process that we may signal: hidden from us, proc(5), hidepid
-        return pid if (directory / "valkey.pid").exists() else None
+        process = Path(f"/proc/{pid}")
+        if (
+            not process.exists()
+        ):  # of a process that we may signal: hidden from us, proc(5), hidepid
+            return pid if file.exists() else None
+        return pid if (process / "cwd").samefile(directory) else None
     except (OSError, ValueError):
         return None
-    return pid if os.fsencode(directory) in command else None

@@ -341,8 +341,9 @@ async def test_a_deep_directory(tmp_path: Path) -> None:
     await one.stop()
 
 
+@pytest.mark.parametrize("folder", ["state", f"{'d' * 60}/{'e' * 60}"])
 @pytest_twisted.ensureDeferred
-async def test_a_server_that_was_left_behind(tmp_path: Path) -> None:
+async def test_a_server_that_was_left_behind(tmp_path: Path, folder: str) -> None:
     """A server whose program was killed is ended first: two would spoil the file."""
     program = (
         "import sys, pathlib\n"
@@ -358,7 +359,7 @@ async def test_a_server_that_was_left_behind(tmp_path: Path) -> None:
         "reactor.run()\n"
     )
     child = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path / "state")],
+        [sys.executable, "-c", program, str(tmp_path / folder)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
@@ -368,7 +369,7 @@ async def test_a_server_that_was_left_behind(tmp_path: Path) -> None:
     child.kill()
     child.wait()
     child.stdout.close()
-    one = Running(tmp_path / "state")
+    one = Running(tmp_path / folder)
     await one.start()
     assert one.server.pid != orphan
     assert not Path(f"/proc/{orphan}/cmdline").exists() or not (
