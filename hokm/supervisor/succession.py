@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -206,17 +206,13 @@ def inherit(environ: MutableMapping[str, str], block: bytes, pid: int) -> Herita
         return None
     finally:
         environ.pop(e.VARIABLE, None)
-    try:
-        if estate is not None:
-            fds = [connection.fd for connection in estate.connections]
-            fds += [estate.listening, *(fd for _, fd in estate.pending)]
-            fds += [] if estate.listening_tls is None else [estate.listening_tls]
-            os.set_inheritable(estate.ledger, False)
-            return Heritage(estate, True, estate.ledger, sockets(fds))
+    if estate is None:
         return _kept_by_manager(take_over(inherited(block, pid)))
-    except e.UnknownEstate as error:
-        _log.error("the estate of an earlier life cannot be read: {error}", error=error)
-        return None
+    fds = [connection.fd for connection in estate.connections]
+    fds += [estate.listening, *(fd for _, fd in estate.pending)]
+    fds += [] if estate.listening_tls is None else [estate.listening_tls]
+    os.set_inheritable(estate.ledger, False)
+    return Heritage(estate, True, estate.ledger, sockets(fds))
 
 
 def _close_inherited() -> None:
@@ -232,31 +228,45 @@ def _close_inherited() -> None:
 
 
 def _kept_by_manager(found: Sequence[Inherited]) -> Heritage | None:
-    """Sort out the descriptors that the service manager kept.
+    """Sort out the descriptors that the service manager kept; connections of no estate are closed.
 
-    Raises:
-        UnknownEstate: There is no readable state among them; all are closed.
+    An estate that cannot be read is none. Its number is kept in mind, so that the service manager
+    is told to forget it.
     """
     if not found:
         return None
     states: dict[int, int] = {}
+    players: list[int] = []
     rest: list[int] = []
     ledger = None
     for one in found:
         if one.name.startswith(e.STATE_NAMES):
             states[int(one.name.removeprefix(e.STATE_NAMES))] = one.fd
         elif one.name.startswith(e.CONNECTIONS_NAMES):
-            rest += unpack(one.fd)
+            players += unpack(one.fd)
         elif one.name == e.LEDGER_NAME:
             ledger = one.fd
         else:
             rest.append(one.fd)
     numbers = tuple(sorted(states))
-    estate = e.together([e.read(states[number]) for number in numbers])
+    estate = e.together(_readable(states[number] for number in numbers))
     estate = msgspec.structs.replace(estate, kept=numbers)
+    known = {connection.cookie for connection in estate.connections}
+    taken = sockets(players)
+    for number in taken.keys() - known:
+        taken.pop(number).close()
     if ledger is None:
         ledger = Ledger.make().fd
-    return Heritage(estate, False, ledger, sockets(rest))
+    return Heritage(estate, False, ledger, taken | sockets(rest))
+
+
+def _readable(states: Iterable[int]) -> Iterator[e.Estate]:
+    """Read estates; one that cannot be read is logged and left out."""
+    for fd in states:
+        try:
+            yield e.read(fd)
+        except e.UnknownEstate as error:
+            _log.error("what an earlier life has kept cannot be read: {error}", error=error)
 
 
 def listening_socket(heritage: Heritage | None, interface: str, port: int) -> socket.socket | None:

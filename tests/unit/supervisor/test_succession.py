@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 
 import msgspec
 import pytest
 
+from hokm.control.ledger import Ledger
+from hokm.control.stream import cookie
 from hokm.origin import Origin
 from hokm.supervisor import estate as e
+from hokm.supervisor import succession
+from hokm.supervisor.inherited import Inherited
+from hokm.supervisor.parcel import pack
 from hokm.supervisor.succession import command_line
+from tests.movable import connect
 
 ESTATE = e.Estate(
     ledger=5,
@@ -115,3 +122,33 @@ def test_another_releases_estate() -> None:
     fd = e.write(e.Estate(ledger=1, listening=2, version=e.VERSION + 1))
     with pytest.raises(e.UnknownEstate, match=f"version {e.VERSION + 1}"):
         e.read(fd)
+
+
+def test_what_was_kept_cannot_be_read() -> None:
+    """Its players are let go of, and the service manager will be; all others go on."""
+    (ours, theirs), (others, stays), port = connect(), connect(), socket.create_server(("", 0))
+    kept = e.KeptConnection(1, "ABCD", b"GET", -1, cookie(others), 3, None, False)
+    states = (
+        e.write(e.Estate(ledger=-1, listening=-1, version=e.VERSION + 1)),
+        e.write(e.Estate(ledger=-1, listening=-1, connections=(kept,))),
+    )
+    parcels = [pack([sock.fileno()]) for sock in (ours, others)]
+    address, number = port.getsockname(), cookie(others)
+    found = [Inherited(e.LEDGER_NAME, Ledger.make().fd), Inherited(e.LISTEN_NAME, port.detach())]
+    for at, (state, parcel) in enumerate(zip(states, parcels, strict=True), 4):
+        found.append(Inherited(f"{e.STATE_NAMES}{at}", state))
+        found += [Inherited(f"{e.CONNECTIONS_NAMES}{at}", end.detach()) for end in parcel]
+    ours.close()
+    others.close()
+    heritage = succession._kept_by_manager(found)
+    assert heritage is not None
+    assert (heritage.estate.kept, heritage.estate.connections) == ((4, 5), (kept,))
+    theirs.settimeout(5.0)
+    assert theirs.recv(1) == b""
+    left = succession.listening_socket(heritage, "", address[1])
+    assert left is not None and set(heritage.sockets) == {number, cookie(left)}
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(states[0])
+    for sock in (theirs, stays, *heritage.sockets.values()):
+        sock.close()
+    os.close(heritage.ledger)
