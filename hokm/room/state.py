@@ -149,7 +149,7 @@ class Room:
             release. To find it anew, when everybody comes back at once, is a walk of the chain.
         host_key: SHA-256 (hex) of the creator's token.
         seq: Number of the last event that players were told.
-        time: Room time in seconds, of the last record. It stands still while nobody is there,
+        time: Room time in seconds, of the last record. It stands still while no player is there,
             while the store is away and while the room moves.
         past: Refused decks of this hand.
         seeds: Each seat's share in the shuffles of this hand, empty where it gave none. Those of a

@@ -1,4 +1,4 @@
-"""A table's time, which stands still while nobody is there and while the store is away."""
+"""A table's time, which stands still while no player is there and while the store is away."""
 
 from __future__ import annotations
 

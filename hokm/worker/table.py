@@ -340,9 +340,13 @@ class Table:
     # --- time -----------------------------------------------------------------------------
 
     def _mind_time(self) -> None:
-        """Let time pass while somebody is here to see it."""
-        here = bool(self.seating.players or self.seating.watchers)
-        if here and not self._held:
+        """Let time pass while a player is here, or somebody who looks for a table.
+
+        Not for spectators alone: bots may play as fast as they can, and nobody would wait for them.
+        """
+        players, watchers = self.seating.players, self.seating.watchers
+        here = bool(players or watchers)
+        if (players or (watchers and self.room.queue is not None)) and not self._held:
             self._time.run()
         else:
             self._time.stop()

@@ -240,6 +240,30 @@ def test_time_stands_still_while_nobody_is_there() -> None:
     assert table._time.now() == stood
 
 
+@pytest.mark.parametrize("leaves", [True, False])
+def test_bots_do_not_play_for_spectators(leaves: bool) -> None:
+    """Without a player the match stands still, and the table stays open; it goes on with him."""
+    world = World(idle_seconds=60.0)
+    host, watcher = world.sit(token=HOST_TOKEN), world.sit(role="spectator")
+    host.say("start", fill=True)
+    world.clock.pump([1.0] * 10)
+    if leaves:
+        host.say("leave")
+    else:
+        host.player.on_closed(None, False)
+    table = world.host._tables[CODE]
+    before, records = table._time.now(), table.records
+    for _ in range(100):
+        world.clock.advance(1.0)
+        world.host.tend()
+    assert (table._time.now(), table.records) == (before, records)
+    assert watcher.answer(watcher.say("sync"))
+    if not leaves:
+        world.sit(token=host.far.heard[0]["token"])
+        world.clock.pump([1.0] * 100)
+        assert table._time.now() == before + 100.0 and table.records > records + 1
+
+
 def test_a_seat_is_taken_over(world: World) -> None:
     """The older connection gets 4001 and no word more; what it still sends is ignored."""
     host = world.sit(token=HOST_TOKEN)
