@@ -287,9 +287,7 @@ def _orphan(directory: Path) -> int | None:
         pid = int(file.read_text())
         os.kill(pid, 0)
         process = Path(f"/proc/{pid}")
-        if (
-            not process.exists()
-        ):  # of a process that we may signal: hidden from us, proc(5), hidepid
+        if not process.exists():  # but may be signalled: it is hidden from us (proc(5), hidepid)
             return pid if file.exists() else None
         return pid if (process / "cwd").samefile(directory) else None
     except (OSError, ValueError):
