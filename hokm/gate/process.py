@@ -119,7 +119,8 @@ class GateProcess:
 
     def _tend(self) -> None:
         self._channel.send(g.Load(connections=len(self._pumps)))
-        if self._retired and not self._pumps and not self._connecting and not self._stopping:
+        busy = self._pumps or self._connecting or self._door  # it is true while somebody waits
+        if self._retired and not busy and not self._stopping:
             run(self._stop(0.0), "the gate's end")
 
     def _retire(self) -> None:

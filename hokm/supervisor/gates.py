@@ -229,8 +229,8 @@ class Gates:
     def renew(self, pem: g.Pem) -> None:
         """Shake hands with another certificate from now on, which was checked."""
         self._begin = structs.replace(self._begin, pem=pem)
-        if self._current is not None:
-            self._current.tell(g.Renew(pem=pem))
+        for gate in self._all:  # one that starts, too: it was told of the old one
+            gate.tell(g.Renew(pem=pem))
 
     def retire(self) -> None:
         """Accept nothing more: the program ends."""
