@@ -132,8 +132,10 @@ class Openings:
                 continue
             if not self._stopping:
                 del self._openings[opening.code]
-                self._opener.opened(opening, claimed)
-                _tell(opening)
+                try:
+                    self._opener.opened(opening, claimed)
+                finally:  # whatever went wrong, a move that brought the room here has ended
+                    _tell(opening)
             return
 
     async def _claim(self, code: str) -> Claimed | None:

@@ -139,6 +139,16 @@ def two() -> Two:
     return Two()
 
 
+def test_a_move_ends_though_the_table_cannot_be_opened(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor hears that the room came, whatever goes wrong then."""
+    person = two.sit(token=HOST_TOKEN)
+    monkeypatch.setattr(two.other.host, "_make_table", None)  # not to be called
+    two.move(person)
+    assert two.other.resumed == 1
+
+
 def texts(person: Person) -> list[str]:
     """Return what a person has heard others say."""
     return [message["text"] for message in person.far.heard if message["type"] == "said"]
