@@ -87,6 +87,7 @@ class Estate(Struct, frozen=True, kw_only=True):
         gates: Those that live on.
         gate_secret: By which they are known.
         listening_tls: Descriptor of their listening socket; None where there is none.
+        leaving: Whether the instance leaves its fleet, or has left it.
     """
 
     ledger: int
@@ -106,6 +107,7 @@ class Estate(Struct, frozen=True, kw_only=True):
     gates: tuple[KeptGate, ...] = ()
     gate_secret: bytes = b""
     listening_tls: int | None = None
+    leaving: bool = False
     version: int = VERSION
 
 

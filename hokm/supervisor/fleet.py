@@ -97,6 +97,11 @@ class Fleet:
             self._next.cancel()
 
     @property
+    def leaves(self) -> bool:
+        """Whether this instance takes no rooms any more."""
+        return self.state == "leaving"
+
+    @property
     def holds(self) -> bool:
         """Whether this instance has its lease."""
         return self.lease.holds(now())

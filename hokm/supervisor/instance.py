@@ -141,7 +141,8 @@ class Instance:
         """Return why players cannot be served now, as far as the fleet goes."""
         if not self.fleet.holds:
             return ("this instance has no lease",)
-        if self.fleet.state == "leaving" and not self.leaving.under_way:
+        is_idle = not (self.leaving.under_way or self._routing.placement.rooms)
+        if self.fleet.state == "leaving" and is_idle:
             return ("this instance has left its fleet",)
         return ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from twisted.internet.task import LoopingCall, deferLater
@@ -49,6 +49,7 @@ class Lives:
         lock: int | None,
         manager: ServiceManager | None,
         keep: bool,
+        is_leaving: Callable[[], bool],
         kept: Sequence[int] = (),
     ) -> None:
         """Begin.
@@ -58,6 +59,7 @@ class Lives:
             lock: Descriptor of the state directory's lock.
             manager: The service manager that wants to know how we are.
             keep: Whether it is to keep the players' connections for a next life.
+            is_leaving: Says whether this instance leaves its fleet, or has left it.
             kept: Numbers of the estates that it keeps already.
         """
         self._reactor = reactor
@@ -69,6 +71,7 @@ class Lives:
         self._embedded = embedded
         self._lock = lock
         self._manager = manager
+        self._is_leaving = is_leaving
         self._keeping: Keeping | None = None
         if manager is not None and keep:
             self._keeping = Keeping(
@@ -116,6 +119,7 @@ class Lives:
             store_path=None if embedded is None else embedded.address.path,
             counted=tuple(self._metrics.counted()),
             kept=() if self._keeping is None else self._keeping.numbers,
+            leaving=self._is_leaving(),
             **self._gates.estate(),
         )
         succession.execute(left, os.environ, argv)

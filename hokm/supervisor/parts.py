@@ -173,9 +173,12 @@ class Parts:
             lock=lock,
             manager=manager,
             keep=settings.descriptor_store,
+            is_leaving=lambda: self.instance is not None and self.instance.fleet.leaves,
             kept=() if heritage is None else heritage.estate.kept,
         )
         self.instance = None if identity is None else self._make_instance(identity, listening)
+        if self.instance is not None and heritage is not None and heritage.estate.leaving:
+            self.instance.fleet.state = "leaving"
         self.operations = Operations(
             reactor=reactor,
             pool=self.pool,

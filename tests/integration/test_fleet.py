@@ -20,6 +20,7 @@ from hokm.client import Client
 from hokm.tasks import run
 from tests.conftest import Server
 from tests.fleet import Balancer, Fleet, power_off, stop_all, wait
+from tests.integration.test_lives import upgrade
 from tests.integration.test_matches import FAST, Table, check, check_so_far
 
 ROOMS = int(os.environ.get("HOKM_FLEET_ROOMS", "9"))
@@ -195,6 +196,8 @@ async def test_an_instance_leaves(fleet: Fleet) -> None:
     assert len(moved) == 4 * len(there)
     with pytest.raises(OSError, match="503"):
         server.get("/health")
+    await upgrade(server)  # the next life does not come back to the fleet
+    assert server.status()["instance"]["state"] == "leaving"
     server.stop()
     await played_on(tables, 5)
     for table in tables:

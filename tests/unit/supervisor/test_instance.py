@@ -13,7 +13,7 @@ from hokm.control import messages as m
 from hokm.metrics import Metrics
 from hokm.supervisor.identity import Identity
 from hokm.supervisor.instance import Instance
-from hokm.supervisor.placement import Placement
+from hokm.supervisor.placement import Placement, RoomCode, WorkerId
 from tests.unit.supervisor.fakes import FakeWorker, connections
 
 LEFT = ("this instance has left its fleet",)
@@ -82,4 +82,9 @@ def test_whether_players_may_come() -> None:
     here.leaving.under_way = True
     assert (here.unhealthy(), here.unready()) == ((), LEAVES)
     here.leaving.under_way = False
+    placement, room = here._routing.placement, RoomCode("ROOM2345")
+    placement.add(WorkerId(1))
+    placement.pin(room, WorkerId(1))
+    assert here.unhealthy() == ()  # it did not go, and is played on
+    placement.unpin(room, WorkerId(1))
     assert here.unhealthy() == LEFT
