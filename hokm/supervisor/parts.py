@@ -177,7 +177,9 @@ class Parts:
             kept=() if heritage is None else heritage.estate.kept,
         )
         self.instance = None if identity is None else self._make_instance(identity, listening)
-        if self.instance is not None and heritage is not None and heritage.estate.leaving:
+        # One that was stopped and is started again comes back to its fleet.
+        left = None if heritage is None or not heritage.executed else heritage.estate
+        if self.instance is not None and left is not None and left.leaving:
             self.instance.fleet.state = "leaving"
         self.operations = Operations(
             reactor=reactor,

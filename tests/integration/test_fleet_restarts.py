@@ -65,6 +65,11 @@ async def test_a_rolling_restart(fleet: Fleet) -> None:
         check_so_far(fleet.instances[0], table)
         table.end()
     balancer.cut()
+    first = fleet.instances[0]
+    first.post("/api/leave")
+    assert first.status()["instance"]["state"] == "leaving"
+    await threads.deferToThread(restart, first)
+    assert first.status()["instance"]["state"] == "active"
 
 
 def restart(server: Server) -> None:
