@@ -27,7 +27,7 @@ class Game(subprocess.Popen[str]):
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={**sandbox.environ, "PYTHONPATH": str(ROOT)},
+            env={**sandbox.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}"},
         )
         assert self.stdout is not None
         if self.stdout.readline() != "playing\n":
