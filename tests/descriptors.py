@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
+SECONDS = 5.0  # in which what tests before this one began must have ended
 
 
 def open_files() -> set[str]:
@@ -17,3 +23,15 @@ def open_files() -> set[str]:
         with contextlib.suppress(OSError):  # that by which the folder itself is read
             found.add(str(descriptor.readlink()))
     return {what for what in found if not what.startswith("/proc/")}
+
+
+async def until_as_before(before: set[str]) -> None:
+    """Wait until no more is open than was before.
+
+    A client of a test before this one may try to connect again while this one ends, and closes
+    that by itself; what the test itself left open stays.
+    """
+    end = time.monotonic() + SECONDS
+    while left := open_files() - before:
+        assert time.monotonic() < end, left
+        await deferLater(reactor, 0.05)  # type: ignore[arg-type] # it is IReactorTime

@@ -18,7 +18,7 @@ from twisted.internet.task import Clock, deferLater
 from hokm.control.stream import cookie
 from hokm.supervisor.parcel import pack, unpack
 from hokm.supervisor.systemd import ServiceManager
-from tests.descriptors import open_files
+from tests.descriptors import open_files, until_as_before
 from tests.fakesystemd import FakeManager
 
 SECONDS = 30.0
@@ -45,7 +45,7 @@ async def ends() -> AsyncIterator[list[socket.socket]]:
     yield made
     for sock in made:
         sock.close()
-    assert open_files() <= before
+    await until_as_before(before)
 
 
 def numbers(ends: list[socket.socket]) -> list[int]:

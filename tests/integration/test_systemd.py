@@ -24,7 +24,7 @@ from twisted.logger import globalLogPublisher
 
 from hokm.control.stream import cookie
 from hokm.supervisor.systemd import MESSAGE_DESCRIPTORS, RETRY_SECONDS, WAITING, ServiceManager
-from tests.descriptors import open_files
+from tests.descriptors import open_files, until_as_before
 from tests.fakesystemd import FakeManager
 
 SECONDS = 10.0  # for what takes milliseconds
@@ -110,7 +110,7 @@ async def start_manager(tmp_path: Path) -> AsyncIterator[Callable[..., FakeManag
     for fake in made:
         fake.close()
     gc.collect()  # a program's own socket lives as long as the program
-    assert open_files() <= before
+    await until_as_before(before)
 
 
 @pytest.fixture
