@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import resource
@@ -109,7 +108,6 @@ async def start_manager(tmp_path: Path) -> AsyncIterator[Callable[..., FakeManag
     yield start
     for fake in made:
         fake.close()
-    gc.collect()  # a program's own socket lives as long as the program
     await until_as_before(before)
 
 
