@@ -12,11 +12,10 @@ import pytest_twisted
 from twisted.internet import reactor as installed
 from twisted.internet.task import deferLater
 
-from hokm import wire
-from hokm.client import create_room, join
 from hokm.client.bot import Player
 from hokm.tasks import run
 from tests.conftest import Server, missing
+from tests.integration.test_client import seated
 
 reactor: Any = installed
 SECONDS = 10.0
@@ -41,31 +40,15 @@ async def test_the_clock_is_set(start_server: Callable[..., Server], tmp_path: P
         FAKETIME_DONT_FAKE_MONOTONIC="1",
     )
     pids = server.worker_pids()
-    options = {"bot_seconds": 0.05, "pause_seconds": 0, "target": 100}
-    made = await create_room(server.url, options, reactor=reactor)
-    cards: list[wire.CardPlayed] = []
-
-    def hear(message: wire.Message) -> None:
-        if isinstance(message, wire.CardPlayed):
-            cards.append(message)
-
-    client = await join(
-        server.url,
-        made.room_code,
-        "Sara",
-        reactor=reactor,
-        token=made.host_token,
-        on_event=hear,
-        random=random.Random(1),
-    )
+    _, client = await seated(server, bot_seconds=0.05, target=100)
     await client.start(fill=True)
     player = Player(client, random=random.Random(1))
     run(player.play_match(), "a match")
     for step in ("+0", "-3600", "+3600"):
         offset.write_text(step)
-        had, until = len(cards), time.monotonic() + SECONDS
-        while len(cards) < had + 40:
-            assert time.monotonic() < until, f"{len(cards) - had} cards after {step} s"
+        had, until = player.acknowledged, time.monotonic() + SECONDS
+        while player.acknowledged < had + 10:  # between two of his plays the bots have had theirs
+            assert time.monotonic() < until, f"{player.acknowledged - had} plays after {step} s"
             await deferLater(reactor, 0.05)
     assert client.resumes == 0
     assert server.worker_pids() == pids

@@ -9,8 +9,9 @@ import os
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_twisted
@@ -34,7 +35,7 @@ class Faults:
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
-        self.kinds: dict[str, Callable[[Server], Awaitable[object]]] = {
+        self.kinds: dict[str, Callable[[Server], Coroutine[Deferred[Any], Any, None]]] = {
             "worker killed": self.kill_worker,
             "powered off": self.power_off,
             "stands still": self.stand_still,
@@ -119,7 +120,7 @@ async def test_faults_by_chance(fleet: Fleet) -> None:
         began = time.monotonic()
         await gatherResults(
             [
-                Deferred.fromCoroutine(faults.kinds[kind](server))  # type: ignore[arg-type]
+                Deferred.fromCoroutine(faults.kinds[kind](server))
                 for server, kind in zip(victims, kinds, strict=True)
             ],
             consumeErrors=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from hokm.metrics import Metrics
@@ -58,11 +58,8 @@ def test_no_room_goes_to_a_spare_that_has_a_dead_workers_number() -> None:
     for room in rooms:
         world.placement.pin(room, SOURCE)
     moved: list[RoomCode] = []
-    done = succeed(None).addCallback(
-        lambda _: Deferred.fromCoroutine(
-            world.operations.move_all([(room, TARGET) for room in rooms], moved.append)
-        )
-    )
+    wanted = [(room, TARGET) for room in rooms]
+    done = Deferred.fromCoroutine(world.operations.move_all(wanted, moved.append))
     assert len(world.begun) == AT_ONCE
     world.ready.remove(world.workers[TARGET])
     world.workers[TARGET] = SimpleNamespace(id=TARGET)
