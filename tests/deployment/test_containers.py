@@ -106,10 +106,10 @@ def compose(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., str]]:
 
 
 def in_service(sandbox: Sandbox) -> int:
-    """Return to how many servers HAProxy gives rooms."""
+    """Return to how many servers HAProxy gives rooms: they are up, and by a check."""
     rows = sandbox.run("curl", "-s", "http://127.0.0.1:8404/stats;csv").splitlines()
     fields = (row.split(",") for row in rows)
-    up = [f[1] for f in fields if f[0] == "hokm" and f[17] == "UP"]
+    up = [f[1] for f in fields if f[0] == "hokm" and (f[17], f[36]) == ("UP", "L7OK")]
     return sum(re.fullmatch(r"i\d+", name) is not None for name in up)
 
 
