@@ -53,11 +53,11 @@ class Valkey:
         directory.mkdir(parents=True)
         self.start()
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Start it, and wait until it answers."""
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self._command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         until = time.monotonic() + START_SECONDS
         while self._pong() is None:
@@ -108,7 +108,7 @@ class Watched:
         file.write_text(
             "protected-mode no\n"
             f"sentinel monitor {MASTER} {self._place.address} {self.master.port} 2\n"
-            f"sentinel down-after-milliseconds {MASTER} 1000\n"
+            f"sentinel down-after-milliseconds {MASTER} 2000\n"  # twice their pings' interval
             f"sentinel failover-timeout {MASTER} 10000\n"
         )
         directory = directory / "run"
@@ -139,14 +139,18 @@ class Watched:
         return f"sentinel://{nodes}/{MASTER}"
 
     def has_switched(self) -> bool:
-        """Say whether all Sentinels know the replica as the master.
-
-        Before that the old master, which comes back empty, could be taken for the master again,
-        and the replica lose all to it.
-        """
+        """Say whether all Sentinels know the replica as the master."""
         ask = "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER
         ports = {int(sentinel.ask(*ask)[1]) for sentinel in self.sentinels}
         return ports == {self.replica.port}
+
+    def take_back(self) -> None:
+        """Start the old master as the replica of the new one.
+
+        It has kept nothing. Were it to come back as a master, Sentinels that miss the new one for a
+        moment would make it the master again, and the new one lose all to it.
+        """
+        self.master.start("--replicaof", f"{self._place.address} {self.replica.port}")
 
     def stop(self) -> None:
         """End all of them."""

@@ -170,7 +170,7 @@ async def test_games_go_on_at_the_new_master(
             assert time.monotonic() < end
             await deferLater(reactor, 0.05)
         # A master without a replica acknowledges nothing here: the old one comes back as one.
-        await threads.deferToThread(watched.master.start)
+        await threads.deferToThread(watched.take_back)
 
     tables, pauses = await disturb(server, 1, fault)
     print(f"fail-over: longest pause {max(pauses):.2f} s")
