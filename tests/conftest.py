@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from tests.fakesystemd import FakeManager
 
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
+STATES_BYTES = 1 << 30  # free memory for the states of the servers of one test
 
 
 class Server:
@@ -36,6 +39,7 @@ class Server:
         *options: str,
         workers: int | str = 2,
         manager: FakeManager | None = None,
+        log: Path | None = None,
         **environ: str,
     ) -> None:
         self._manager = manager
@@ -43,7 +47,7 @@ class Server:
         self.port, self.admin_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
         self.admin = f"http://127.0.0.1:{self.admin_port}"
-        self.log = state_dir.parent / f"{state_dir.name}.log"
+        self.log = log or state_dir.parent / f"{state_dir.name}.log"
         self._options = [
             "--workers",
             str(workers),
@@ -143,12 +147,28 @@ def missing(what: str, remedy: str) -> NoReturn:
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def states(tmp_path: Path) -> Iterator[Path]:
+    """Give a directory for what servers keep: in memory, where there is enough.
+
+    A disk that other programs keep busy lets a store stand still for seconds at each fsync.
+    """
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or shutil.disk_usage(memory).free < STATES_BYTES:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="hokm-", dir=memory) as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+def start_server(states: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start servers that end with the test."""
     servers: list[Server] = []
 
     def start(*options: str, **settings: Any) -> Server:
-        servers.append(Server(tmp_path / f"state{len(servers)}", *options, **settings))
+        name = f"state{len(servers)}"
+        settings.setdefault("log", tmp_path / f"{name}.log")
+        servers.append(Server(states / name, *options, **settings))
         return servers[-1]
 
     yield start

@@ -186,6 +186,10 @@ async def test_matches_over_sockets(start_server: Callable[..., Any]) -> None:
 async def test_no_room_is_split(start_server: Callable[..., Any]) -> None:
     """Four hundred connections of a hundred rooms: the players of each room meet."""
     server = start_server(workers=2, **FAST)
+    until = time.monotonic() + 20
+    while len(server.worker_pids()) < 2:
+        assert time.monotonic() < until
+        await wait(0.05)
     tables = [Table(server.url, seed, target=1) for seed in range(100)]
     for first in range(0, 100, 20):
         few = tables[first : first + 20]
@@ -193,10 +197,15 @@ async def test_no_room_is_split(start_server: Callable[..., Any]) -> None:
     for table in tables:
         state = await table.clients[0].until(lambda s: None not in s.seats)
         assert all(seat.connected for seat in state.seats if seat)
-    await wait(1.5)  # the workers report once a second
+    until = time.monotonic() + 20
+
+    def count(what: str) -> int:
+        return sum(worker[what] for worker in server.status()["workers"])
+
+    while (count("rooms"), count("connections")) != (100, 400):
+        assert time.monotonic() < until, server.status()["workers"]
+        await wait(0.2)  # the workers report once a second
     workers = server.status()["workers"]
-    assert sum(worker["rooms"] for worker in workers) == 100
-    assert sum(worker["connections"] for worker in workers) == 400
     assert max(worker["rooms"] for worker in workers) <= 56
     for table in tables:
         table.end()
@@ -226,11 +235,12 @@ async def disturb(
         before = [table.acknowledged for table in tables]
         began = time.monotonic()
         await fault(number)
+        ended = time.monotonic()
         while any(t.acknowledged <= had for t, had in zip(tables, before, strict=True)):
-            assert time.monotonic() - began < 30, [table.plight() for table in tables]
+            assert time.monotonic() - ended < 60, [table.plight() for table in tables]
             await wait(0.01)
         pauses.append(time.monotonic() - began)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while not server.is_ready():  # the supervisor asks for the store once a second
         assert time.monotonic() < until
         await wait(0.1)
@@ -337,6 +347,10 @@ async def test_an_outside_store_is_away(start_server: Callable[..., Any], tmp_pa
                 absences = len(witness.notices) // 2
                 assert witness.notices == ["paused", "resumed"] * absences
                 assert absences >= 2
+        until = time.monotonic() + 20
+        while not server.status()["store"]["up"]:
+            assert time.monotonic() < until
+            await wait(0.1)
         assert server.status()["store"] == {
             "up": True,
             "kind": "shared",
