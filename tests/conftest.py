@@ -22,7 +22,7 @@ from tests.fakesystemd import FakeManager
 
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
-STATES_BYTES = 1 << 30  # free memory for the states of the servers of one test
+STATES_BYTES = 1 << 30  # free memory for what the servers of all tests keep
 
 
 class Server:
@@ -146,24 +146,24 @@ def missing(what: str, remedy: str) -> NoReturn:
     pytest.skip(text)
 
 
-@pytest.fixture
-def states(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(scope="session")
+def memory() -> Iterator[Path]:
     """Give a directory for what servers keep: in memory, where there is enough.
 
     A disk that other programs keep busy lets a store stand still for seconds at each fsync.
     """
-    memory = Path("/dev/shm")
-    if not memory.is_dir() or shutil.disk_usage(memory).free < STATES_BYTES:
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(prefix="hokm-", dir=memory) as directory:
-        yield Path(directory)
+    shared = Path("/dev/shm")
+    enough = shared.is_dir() and shutil.disk_usage(shared).free > STATES_BYTES
+    directory = Path(tempfile.mkdtemp(prefix="hokm-", dir=shared if enough else None))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)  # a server that was killed may still be ending
 
 
 @pytest.fixture
-def start_server(states: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start_server(memory: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start servers that end with the test."""
     servers: list[Server] = []
+    states = Path(tempfile.mkdtemp(dir=memory))
 
     def start(*options: str, **settings: Any) -> Server:
         name = f"state{len(servers)}"
@@ -174,3 +174,4 @@ def start_server(states: Path, tmp_path: Path) -> Iterator[Callable[..., Server]
     yield start
     for server in servers:
         server.stop()
+    shutil.rmtree(states, ignore_errors=True)

@@ -7,6 +7,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,10 +20,10 @@ SUITS = "SHDC"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(memory: Path) -> Iterator[Server]:
     """Run one server for all tests of this module."""
     running = Server(
-        tmp_path_factory.mktemp("wire") / "state",
+        memory / "wire",
         HOKM_WEB_ROOMS_PER_MINUTE="1000",
         HOKM_WORKER_WRONG_JOINS_PER_MINUTE="1000",
     )
@@ -191,11 +192,11 @@ def test_a_close_is_answered(host: Person) -> None:
     assert host.socket.sock.recv(1) == b""
 
 
-def test_a_reader_who_does_not_read(tmp_path: Any) -> None:
+def test_a_reader_who_does_not_read(memory: Path) -> None:
     """Who does not read what he asks for is dropped in bounded memory; others go on."""
     # However fast he asks, it is not that which he is dropped for.
     unlimited = {"HOKM_WORKER_MESSAGES_PER_SECOND": "10000", "HOKM_WORKER_BURST": "1000000"}
-    server = Server(tmp_path / "state", workers=1, **unlimited)
+    server = Server(memory / "reader", workers=1, **unlimited)
     try:
         room = make_room(server)
         host = Person(server, room["room_code"], token=room["host_token"])
@@ -243,9 +244,9 @@ def test_before_join(server: Server, room: dict[str, Any]) -> None:
     assert socket.answer(2)["type"] == "ok"
 
 
-def test_no_join_in_time(tmp_path: Any) -> None:
+def test_no_join_in_time(memory: Path) -> None:
     """Who does not join in time is closed with 1008."""
-    server = Server(tmp_path / "state", HOKM_WORKER_JOIN_SECONDS="0.2")
+    server = Server(memory / "joins", HOKM_WORKER_JOIN_SECONDS="0.2")
     try:
         assert RawSocket(server.port, make_room(server)["room_code"]).receive() == 1008
     finally:
@@ -359,9 +360,9 @@ def test_compression_is_refused(server: Server, room: dict[str, Any]) -> None:
     assert "Sec-WebSocket-Protocol: hokm.v1" in socket.head
 
 
-def test_a_full_worker(tmp_path: Any) -> None:
+def test_a_full_worker(memory: Path) -> None:
     """A worker has so many connections and no more; the others are told, and counted."""
-    server = Server(tmp_path / "state", workers=1, HOKM_WORKER_MAX_CONNECTIONS="2")
+    server = Server(memory / "full", workers=1, HOKM_WORKER_MAX_CONNECTIONS="2")
     try:
         room = make_room(server)["room_code"]
         sockets = [RawSocket(server.port, room) for _ in range(3)]
@@ -377,9 +378,9 @@ def test_a_full_worker(tmp_path: Any) -> None:
         server.stop()
 
 
-def test_foreign_origin(tmp_path: Any) -> None:
+def test_foreign_origin(memory: Path) -> None:
     """Where origins are named, a page of another one cannot connect."""
-    server = Server(tmp_path / "state", HOKM_WORKER_ALLOWED_ORIGINS="https://cards.example.org")
+    server = Server(memory / "origin", HOKM_WORKER_ALLOWED_ORIGINS="https://cards.example.org")
     try:
         code = make_room(server)["room_code"]
         assert RawSocket(server.port, code, "Origin: https://evil.example").status == 400
