@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.integration.test_matches import FAST, Table, check, check_so_far
 
 ROOMS = int(os.environ.get("HOKM_FLEET_ROOMS", "9"))
 PACE = float(os.environ.get("HOKM_FLEET_PACE", "0.004"))  # seconds of thought for each play
+SECONDS = 30.0  # until something is found to hang
 
 
 class Absence:
@@ -32,17 +34,17 @@ class Absence:
 
     def __init__(self, client: Client) -> None:
         self.longest = 0.0
-        self._since: float | None = None
+        self.since: float | None = None
         lost, welcomed = client.lost, client._welcomed
 
         def note_lost(*what: Any) -> None:
-            self._since = time.monotonic()
+            self.since = time.monotonic()
             lost(*what)
 
         def note_welcomed(welcome: Any) -> None:
-            if self._since is not None:
-                self.longest = max(self.longest, time.monotonic() - self._since)
-                self._since = None
+            if self.since is not None:
+                self.longest = max(self.longest, time.monotonic() - self.since)
+                self.since = None
             welcomed(welcome)
 
         client.lost = note_lost  # type: ignore[method-assign]
@@ -65,8 +67,11 @@ def start_fleet(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Start three instances that end with the last test of this file."""
-    fleet = Fleet(tmp_path_factory.mktemp("three"), 3, **FAST)
+    """Start three instances that end with the last test of this file.
+
+    They put no room away by themselves: a test would have to know when that is.
+    """
+    fleet = Fleet(tmp_path_factory.mktemp("three"), 3, **FAST, HOKM_WORKER_IDLE_SECONDS="3600")
     yield fleet
     fleet.stop()
 
@@ -86,6 +91,10 @@ async def test_players_come_anywhere(fleet: Fleet) -> None:
     balancer = Balancer([server.port for server in fleet.instances])
     tables = [Table(balancer.url, seed, target=3) for seed in range(max(12, ROOMS))]
     await seat(tables)
+    while len({fleet.owner(table.code)[0] for table in tables}) < 3:
+        assert len(tables) < 10 * ROOMS
+        tables.append(Table(balancer.url, len(tables), target=3))
+        await tables[-1].sit_down()
     await gatherResults([Deferred.fromCoroutine(table.play()) for table in tables])
     owners = [fleet.owner(table.code) for table in tables]
     assert {epoch for _, epoch in owners} == {1}
@@ -122,7 +131,7 @@ async def sit_down(fleet: Fleet, balancer: Balancer, count: int) -> list[Table]:
     await seat(tables)
     for table in tables:
         run(table.play_on(), "a table that plays on")
-    await played_on(tables, 10)
+    await played_on(tables, SECONDS)
     return tables
 
 
@@ -130,9 +139,15 @@ def test_an_id_is_one_servers(fleet: Fleet, tmp_path: Path) -> None:
     """A second server with the id of a living one ends, and says why."""
     with pytest.raises(AssertionError, match="another hokm is instance i0 on this store"):
         fleet.server(tmp_path / "double", 0)
-    status = fleet.instances[0].status()
-    assert status["instance"]["id"] == "i0" and status["instance"]["has_lease"]
-    assert [member["id"] for member in status["fleet"]] == ["i0", "i1", "i2"]
+    until = time.monotonic() + SECONDS  # a lease is lost while the machine is too busy
+    while True:
+        status = fleet.instances[0].status()
+        assert status["instance"]["id"] == "i0"
+        ids = [member["id"] for member in status["fleet"]]
+        if status["instance"]["has_lease"] and ids == ["i0", "i1", "i2"]:
+            return
+        assert time.monotonic() < until, status
+        time.sleep(0.1)
 
 
 def name(fleet: Fleet, server: Server) -> str:
@@ -157,8 +172,8 @@ async def test_an_instance_is_powered_off(fleet: Fleet) -> None:
     server, there = fullest(fleet, tables)
     other = next(one for one in fleet.instances if one is not server)
     power_off(server)
-    await wait(0.2)  # what it had said is heard by then
-    pause = await played_on(tables, fleet.lease + 10)
+    await hear()
+    pause = await played_on(tables, fleet.lease + SECONDS)
     print(f"{len(there)} of {ROOMS} rooms were on it; all went on after {pause:.2f} s")
     assert name(fleet, server) not in {fleet.owner(table.code)[0] for table in tables}
     for table in tables:
@@ -171,27 +186,44 @@ async def test_an_instance_is_powered_off(fleet: Fleet) -> None:
 @pytest.mark.slow
 @pytest_twisted.ensureDeferred
 async def test_an_instance_leaves(fleet: Fleet) -> None:
-    """Its players are back at the table within a second, those who come there still, too."""
+    """Its players are back at the table within a second, those who come there still, too.
+
+    What a busy machine adds to that is seen by players elsewhere, who lose their connections
+    meanwhile.
+    """
     balancer = Balancer([server.port for server in fleet.instances])
     tables = await sit_down(fleet, balancer, ROOMS)
     server, there = fullest(fleet, tables)
-    other = next(one for one in fleet.instances if one is not server)
-    absences = [Absence(client) for table in tables for client in table.clients]
+    other, elsewhere = fullest(fleet, [table for table in tables if table not in there])
+    losing = {client: Absence(client) for table in elsewhere for client in table.clients}
+    absences = [
+        Absence(client) for table in tables if table not in elsewhere for client in table.clients
+    ]
+    rooms = server.get("/api/rooms", admin=True)["total"]
+    assert rooms >= len(there)  # there may be deserted ones
     server.post("/api/leave")
-    until = time.monotonic() + 15
-    while server.get("/api/jobs", admin=True)[-1]["state"] == "running":
-        assert time.monotonic() < until
+    until = time.monotonic() + SECONDS
+    for client in cycle(losing):
+        come_again_at(client, other.port)
         await wait(0.05)
-    [job] = server.get("/api/jobs", admin=True)
-    assert (job["state"], job["done"]) == ("done", len(there)), job
-    await played_on(tables, 5)
+        [job] = server.get("/api/jobs", admin=True)
+        if job["state"] != "running" and all(absence.since is None for absence in absences):
+            break
+        assert time.monotonic() < until, job
+    assert (job["state"], job["done"]) == ("done", rooms), job
+    await played_on(tables, SECONDS)
     assert name(fleet, server) not in {fleet.owner(table.code)[0] for table in tables}
     while server.status()["rooms"]:  # the workers report once a second
         assert time.monotonic() < until
         await wait(0.1)
-    longest = max(absence.longest for absence in absences)
-    print(f"{len(there)} of {ROOMS} rooms left; nobody was away for more than {longest:.2f} s")
-    assert longest < 1.0
+    longest, usual = (
+        max(absence.longest for absence in some) for some in (absences, losing.values())
+    )
+    print(
+        f"{len(there)} of {ROOMS} rooms left; nobody was away for more than {longest:.2f} s,"
+        f" nor for more than {usual:.2f} s who only lost a connection"
+    )
+    assert longest < 0.9 + usual
     moved = [w for table in there for w in table.witnesses if "moved" in w.notices]
     assert len(moved) == 4 * len(there)
     with pytest.raises(OSError, match="503"):
@@ -199,7 +231,7 @@ async def test_an_instance_leaves(fleet: Fleet) -> None:
     await upgrade(server)  # the next life does not come back to the fleet
     assert server.status()["instance"]["state"] == "leaving"
     server.stop()
-    await played_on(tables, 5)
+    await played_on(tables, SECONDS)
     for table in tables:
         await table.pause()
         check_so_far(other, table)
@@ -216,12 +248,8 @@ async def test_an_upgrade_keeps_the_lease(fleet: Fleet) -> None:
     server, _ = fullest(fleet, tables)
     owners = [fleet.owner(table.code) for table in tables]
     resumes = [client.resumes for table in tables for client in table.clients]
-    began = time.monotonic()
-    server.post("/api/upgrade")
-    while not server.is_ready() or server.status()["uptime_s"] > time.monotonic() - began:
-        assert time.monotonic() < began + 30, server.log.read_text()
-        await wait(0.1)
-    await played_on(tables, 10)
+    await upgrade(server)
+    await played_on(tables, SECONDS)
     assert [fleet.owner(table.code) for table in tables] == owners
     assert [client.resumes for table in tables for client in table.clients] == resumes
     assert server.status()["instance"]["id"] == name(fleet, server)
@@ -258,7 +286,7 @@ class Ear:
 @pytest_twisted.ensureDeferred
 async def test_an_instance_loses_the_store(start_fleet: Callable[..., Fleet]) -> None:
     """It stops answering before its lease ends; who leaves it plays on elsewhere; it heals."""
-    fleet = start_fleet(1, lease=3.0)
+    fleet = start_fleet(1, lease=6.0)
     link = Balancer([fleet.store_port])
     lonely = await threads.deferToThread(fleet.add, 1, redis=link.port, **FAST)
     first, balancer = Balancer([lonely.port]), Balancer([fleet.instances[0].port])
@@ -267,11 +295,15 @@ async def test_an_instance_loses_the_store(start_fleet: Callable[..., Fleet]) ->
     ears = [Ear(client) for table in tables for client in table.clients]
     link.hold(True)
     cut = time.monotonic()
+    asked = 0.0
     while fleet.ask("EXISTS", "service:hokm:instances:i1") != b":0":
-        assert time.monotonic() < cut + 10
-        for table in tables:
-            run(ignore(table.clients[0].sync()), "a sync")
-        await wait(0.1)
+        assert time.monotonic() < cut + fleet.lease + SECONDS
+        if time.monotonic() > asked + 0.4:  # each answer has all the others sent again
+            asked = time.monotonic()
+            for table in tables:
+                run(ignore(table.clients[0].sync()), "a sync")
+        await wait(0.05)
+    await hear()
     ended = time.monotonic()
     await wait(0.5)
     last = max((at for ear in ears for at, _ in ear.since(cut)), default=0.0)
@@ -281,13 +313,11 @@ async def test_an_instance_loses_the_store(start_fleet: Callable[..., Fleet]) ->
     assert all(w.notices[-1] == "paused" for table in tables for w in table.witnesses)
     # Two tables' players find the other instance; the other two stay.
     for client in [client for table in tables[:2] for client in table.clients]:
-        client._port = balancer.port
-        client._url = client._url.replace(str(first.port), str(balancer.port))
-        client.drop()
-    await played_on(tables[:2], 10)
+        come_again_at(client, balancer.port)
+    await played_on(tables[:2], SECONDS)
     assert [fleet.owner(table.code) for table in tables] == [("i0", 2)] * 2 + [("i1", 1)] * 2
     link.hold(False)
-    await played_on(tables, 10)
+    await played_on(tables, SECONDS)
     assert [fleet.owner(table.code) for table in tables] == [("i0", 2)] * 2 + [("i1", 1)] * 2
     for table in tables:
         await table.pause()
@@ -313,10 +343,8 @@ async def test_an_instance_stands_still(start_fleet: Callable[..., Fleet]) -> No
     for table in tables:
         run(ignore(table.clients[0].sync()), "a sync")
         for client in table.clients[1:]:
-            client._port = balancer.port
-            client._url = client._url.replace(str(first.port), str(balancer.port))
-            client.drop()
-    until = time.monotonic() + 15
+            come_again_at(client, balancer.port)
+    until = time.monotonic() + SECONDS
     while {fleet.owner(table.code) for table in tables} != {("i1", 2)}:
         assert time.monotonic() < until, [table.plight() for table in tables]
         await wait(0.1)
@@ -324,9 +352,9 @@ async def test_an_instance_stands_still(start_fleet: Callable[..., Fleet]) -> No
     woke = time.monotonic()
     stop_all(sleeper, signal.SIGCONT)
     while [client.resumes for client in stayed] != [before + 1 for before in resumes]:
-        assert time.monotonic() < woke + 15, [table.plight() for table in tables]
+        assert time.monotonic() < woke + SECONDS, [table.plight() for table in tables]
         await wait(0.02)
-    await played_on(tables, 15)
+    await played_on(tables, SECONDS)
     assert all(ear.since(woke)[0][1] == "Welcome" for ear in ears)
     assert {fleet.owner(table.code) for table in tables} == {("i1", 2)}
     for table in tables:
@@ -335,6 +363,19 @@ async def test_an_instance_stands_still(start_fleet: Callable[..., Fleet]) -> No
         table.end()
     first.cut()
     balancer.cut()
+
+
+def come_again_at(client: Client, port: int) -> None:
+    """Have a client lose its connection, and make the next ones to another port."""
+    client._url = client._url.replace(f":{client._port}/", f":{port}/")
+    client._port = port
+    client.drop()
+
+
+async def hear() -> None:
+    """Hear what was said before: a balancer passes it on first."""
+    for _ in range(10):
+        await wait(0)
 
 
 async def ignore(answer: Deferred[None]) -> None:
