@@ -18,7 +18,7 @@ from tests.fleet import Balancer, Fleet
 from tests.integration.test_fleet import played_on
 from tests.integration.test_matches import FAST, Table, check_so_far
 
-LEASE = 10.0  # as it comes; a restart is over before it ends
+LEASE = 60.0  # a restart is over before it ends, on a busy machine, too
 
 
 @pytest.fixture
@@ -53,11 +53,11 @@ async def test_a_rolling_restart(fleet: Fleet) -> None:
     everybody = tables + straight
     for table in everybody:
         run(table.play_on(), "a table that plays on")
-    await played_on(everybody, 10)
+    await played_on(everybody, 30)
     owners = [fleet.owner(table.code) for table in everybody]
     for server in fleet.instances:
         await threads.deferToThread(restart, server)
-        await played_on(everybody, 20)
+        await played_on(everybody, 30)
     assert [client.resumes for table in straight for client in table.clients] == [0] * 36
     assert [owner for owner, _ in owners] == [fleet.owner(table.code)[0] for table in everybody]
     for table in everybody:
