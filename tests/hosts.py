@@ -138,7 +138,7 @@ class Host:
         """Return what a path answers, read as JSON."""
         port = 8764 if admin else 8765
         url = f"http://{self.address[0]}:{port}{path}"
-        with urllib.request.urlopen(url, timeout=2) as response:
+        with urllib.request.urlopen(url, timeout=15) as response:
             return json.load(response)
 
     def status(self) -> Any:
