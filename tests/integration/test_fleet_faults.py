@@ -27,7 +27,7 @@ SEED = int(os.environ.get("HOKM_FLEET_SEED", "1"))
 FAULTS = int(os.environ.get("HOKM_FLEET_FAULTS", "5"))
 TABLES = 6
 LEASE = 2.0
-AGAIN_SECONDS = 20.0  # until an order is over, or a server is up
+AGAIN_SECONDS = 120.0  # until an order is over, or a server is up
 
 
 class Faults:
@@ -126,7 +126,7 @@ async def test_faults_by_chance(fleet: Fleet) -> None:
             consumeErrors=True,
         )
         over = time.monotonic()
-        pause = await played_on(tables, LEASE + 15, plays=4)
+        pause = await played_on(tables, LEASE + 60, plays=4)
         print(f"{named}: over after {over - began:.2f} s, all played on {pause:.2f} s later")
         for server in fleet.instances:
             await until(server.is_ready, server)
