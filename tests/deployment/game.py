@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.deployment.sandbox import ROOT, Failed, Sandbox
 
-READY_SECONDS = 30.0
+READY_SECONDS = 90.0  # a vote of Sentinels that is split is repeated after 27 s
 PLAYER = (sys.executable, "-m", "tests.deployment.play")
 
 

@@ -50,7 +50,7 @@ def test_the_pods_run(sandbox: Sandbox, cluster: Cluster) -> None:
     servers = [Pod(cluster, one("Deployment", "hokm-server"), f"hokm-server-{n}") for n in "ab"]
     until(lambda: all(pod.passes("startupProbe") for pod in servers))
     until(lambda: all(pod.passes("readinessProbe") for pod in servers))
-    assert all(pod.passes("livenessProbe") for pod in (*redis, *servers))
+    until(lambda: all(pod.passes("livenessProbe") for pod in (*redis, *servers)))
     cluster.serve(servers, 8765)
     game = Game(sandbox, f"http://{SERVICE}:8765", TABLES)
     game.goes_on()
@@ -62,7 +62,7 @@ def test_the_pods_run(sandbox: Sandbox, cluster: Cluster) -> None:
     game.goes_on()
     redis[0].kill()
     game.goes_on()
-    assert staying.passes("livenessProbe")
+    until(lambda: staying.passes("livenessProbe"))
     assert min(game.end()["plays"]) > 0
 
 
