@@ -92,8 +92,17 @@ class Valkey:
 class Watched:
     """A master, a replica that has all of it, and three Sentinels."""
 
-    def __init__(self, directory: Path, place: Place = HERE) -> None:
+    def __init__(
+        self, directory: Path, place: Place = HERE, *, down_after_seconds: int = 2
+    ) -> None:
+        """Start them.
+
+        Args:
+            down_after_seconds: How long a server may be silent before another is made master; at
+                least twice the second between two pings of a Sentinel.
+        """
         self._place = place
+        self._down_after_ms = 1000 * down_after_seconds
         self.master = Valkey(directory / "one", *_FLAGS, place=place)
         origin = f"{place.address} {self.master.port}"
         self.replica = Valkey(directory / "two", *_FLAGS, "--replicaof", origin, place=place)
@@ -108,7 +117,7 @@ class Watched:
         file.write_text(
             "protected-mode no\n"
             f"sentinel monitor {MASTER} {self._place.address} {self.master.port} 2\n"
-            f"sentinel down-after-milliseconds {MASTER} 2000\n"  # twice their pings' interval
+            f"sentinel down-after-milliseconds {MASTER} {self._down_after_ms}\n"
             f"sentinel failover-timeout {MASTER} 10000\n"
         )
         directory = directory / "run"
