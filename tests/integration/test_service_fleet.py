@@ -48,6 +48,7 @@ class Member(Service):
             "HOKM_REDIS": f"redis://127.0.0.1:{STORE_PORT}",
             "HOKM_INSTANCE_ID": self.name,
             "HOKM_WORKERS": "1",
+            "HOKM_LEASE_SECONDS": "60",  # which a slow restart does not outlast
         }
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         (tree / "etc/hokm" / f"{self.name}.env").write_text(text)
@@ -99,11 +100,11 @@ async def test_a_rolling_restart(members: list[Member]) -> None:
     await gatherResults([Deferred.fromCoroutine(table.sit_down()) for table in tables])
     for table in tables:
         run(table.play_on(), "a table that plays on")
-    await played_on(tables, 10)
+    await played_on(tables, 60)
     for member in members:
         pid = member.machine.run("systemctl", "show", "--value", "--property=MainPID", member.name)
         await threads.deferToThread(member.systemctl, "restart")
-        await played_on(tables, 20)
+        await played_on(tables, 60)
         assert member.machine.run(
             "systemctl", "show", "--value", "--property=MainPID", member.name
         ) not in (pid, "0")
