@@ -25,6 +25,7 @@ from tests.certificates import Authority
 from tests.conftest import Server
 from tests.integration.test_lives import check_kept
 from tests.integration.test_matches import FAST, disturb, wait
+from tests.integration.test_proxies import create
 from tests.machine import Machine
 from tests.rawsocket import RawSocket
 
@@ -56,14 +57,30 @@ class Service(Server):
 
     def pid(self, pattern: str) -> int:
         """Return the pid, here, of hokm's process whose command line has a pattern."""
+
+        def fits(entry: Path) -> bool:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            return re.search(pattern, command) is not None
+
+        return self._find(fits, pattern)
+
+    def pid_here(self, pid: int) -> int:
+        """Return the pid, here, of the process that has this one there."""
+
+        def fits(entry: Path) -> bool:
+            status = (entry / "status").read_text()
+            return re.search(rf"^NSpid:.*\t{pid}$", status, re.MULTILINE) is not None
+
+        return self._find(fits, f"of pid {pid} there")
+
+    def _find(self, fits: Callable[[Path], bool], what: str) -> int:
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 namespace = (entry / "ns/pid").readlink()
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 ours = namespace == Path(f"/proc/{self.machine.init}/ns/pid").readlink()
-                if ours and re.search(pattern, command):
+                if ours and fits(entry):
                     return int(entry.name)
-        raise AssertionError(f"no process {pattern}")
+        raise AssertionError(f"no process {what}")
 
     def journal(self) -> str:
         """Return what hokm and systemd said of it."""
@@ -129,7 +146,10 @@ async def kill_supervisor(service: Service) -> None:
 
 
 async def kill_worker(service: Service) -> None:
-    await kill(service.pid(r"hokm\.worker"))
+    rooms = service.get("/api/rooms", admin=True)["rooms"]
+    played_at = max(rooms, key=lambda room: room["connections"])
+    pids = {worker["id"]: worker["pid"] for worker in service.status()["workers"]}
+    await kill(service.pid_here(pids[played_at["worker"]]))
 
 
 async def kill_store(service: Service) -> None:
@@ -249,9 +269,9 @@ async def test_systemd_may_listen_for_it(service: Service) -> None:
     service.systemctl("stop")
     service.machine.run("systemctl", "start", "hokm.socket")
     try:
-        made = await create_room(service.url, {}, reactor=reactor)
+        room = create(service.port)
         await service.until_ready()
-        player, _ = sit_down(service, made.room_code)
+        player, _ = sit_down(service, room)
         with contextlib.closing(player):
             service.systemctl("restart")
             player.send({"type": "sync", "id": 2})
