@@ -25,6 +25,7 @@ from hokm.worker.reactor import install
 
 VARIABLE: Final = "CROWD_STRESS"  # names the file
 LOOK_SECONDS: Final = 0.1
+SLICE: Final = 8 << 20  # bytes that are taken at a look: all at once were a burden on the CPU, too
 
 
 class Stress(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,9 +77,15 @@ class Burden:
             stress = Stress()
         self._stress = stress if stress.pid in (None, os.getpid()) else Stress()
         self.record_s = self._stress.record_s
-        if len(self._ballast) != self._stress.memory:
-            self._ballast = bytearray(b"\1") * self._stress.memory  # written to, hence resident
+        self._hold(self._stress.memory)
         self._reactor.callLater(LOOK_SECONDS, self._look)
+
+    def _hold(self, memory: int) -> None:
+        """Take a slice more, up to so many bytes; or let go what is more than that."""
+        if memory < len(self._ballast):
+            self._ballast = bytearray()
+        missing = memory - len(self._ballast)
+        self._ballast += b"\1" * min(SLICE, missing)  # written to, hence resident
 
     def _burn(self) -> None:
         cpu, turn = self._stress.cpu, self._stress.turn_s
