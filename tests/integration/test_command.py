@@ -91,20 +91,36 @@ def test_half_sent_heads(start_server: Callable[..., Any]) -> None:
     server = start_server(workers=1)
     assert server.process is not None
     supervisor = psutil.Process(server.process.pid)
+    until = time.monotonic() + SECONDS
+    while server.status()["spares"] < 1:  # its start is work for the supervisor, too
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    alone = used_by(supervisor)
     strangers = []
     for number in range(300):
         source = f"127.0.0.{2 + number % 3}"  # the listener allows each address a hundred
         sock = socket.create_connection(("127.0.0.1", server.port), 5, (source, 0))
         sock.sendall(b"GET /ws?room_code=AAAA2222 HTTP/1.1\r\nHost: x\r\nX: ")
         strangers.append(sock)
-    before, began = sum(supervisor.cpu_times()[:2]), time.monotonic()
-    time.sleep(3.0)  # the window that is measured
-    used = (sum(supervisor.cpu_times()[:2]) - before) / (time.monotonic() - began)
-    assert used < 0.02, f"{used:.1%} of a core"
+    used = used_by(supervisor)
+    assert used < alone + 0.02, f"{used:.1%} of a core, {alone:.1%} without them"
     assert server.is_ready()
     assert all(is_open(sock) for sock in strangers)
     for sock in strangers:
         sock.close()
+
+
+def used_by(process: psutil.Process) -> float:
+    """Return which part of a core a process uses all the time: in the calmer of two windows.
+
+    Heads that wait cost something in both, a look at the garbage in one of them.
+    """
+    windows = []
+    for _ in range(2):
+        before, began = sum(process.cpu_times()[:2]), time.monotonic()
+        time.sleep(1.0)  # the window that is measured
+        windows.append((sum(process.cpu_times()[:2]) - before) / (time.monotonic() - began))
+    return min(windows)
 
 
 def is_open(sock: socket.socket) -> bool:
