@@ -25,6 +25,7 @@ from twisted.internet.threads import deferToThread
 
 from hokm.admin.site import make_site
 from hokm.jobs import Job, Refused
+from hokm.tasks import run
 from tests.operations import FakeInstance
 
 reactor: Any = installed
@@ -352,31 +353,51 @@ async def test_the_token(tmp_path: Path) -> None:
 
 
 class Leaving(FakeInstance):
-    """Is gone once its job has been asked for; another one comes soon in its place."""
+    """Is gone once its job has been asked for; another one comes when hokmctl has noticed that."""
 
-    def __init__(self, admin: Admin, successor: FakeInstance | None) -> None:
+    def __init__(self, admin: Admin, successor: FakeInstance, told: Path) -> None:
         super().__init__(reactor)
         self._admin = admin
-        self._successor = successor
+        self._successor: FakeInstance | None = successor
+        self._told = told
 
     def job(self, id: int) -> Job | None:
         if self._successor is not None:
-            reactor.callLater(0, self._admin.close)
-            reactor.callLater(1.0, self._admin.become, self._successor)
+            run(self._leave_to(self._successor), "the change to another server")
             self._successor = None
         return super().job(id)
+
+    async def _leave_to(self, successor: FakeInstance) -> None:
+        await deferLater(reactor, 0)
+        await self._admin.close()
+        end = reactor.seconds() + SECONDS
+        while "does not answer; waiting" not in self._told.read_text():
+            assert reactor.seconds() < end
+            await deferLater(reactor, 0.05)
+        await self._admin.become(successor)
+
+
+async def left(
+    admin: Admin, verb: str, successor: FakeInstance, directory: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run hokmctl with a verb that another server has to answer for than the one it asked."""
+    told = directory / "stderr"
+    with told.open("w") as file:
+        await admin.become(Leaving(admin, successor, told))
+        done = await hokmctl(verb, stderr=file.fileno(), HOKM_ADMIN_URL=admin.url)
+    done.stderr = told.read_text()
+    return done
 
 
 @pytest.mark.parametrize(("uptime_s", "forgets"), [(0.1, False), (5000.0, True)])
 @pytest_twisted.ensureDeferred
-async def test_an_upgrade(admin: Admin, uptime_s: float, forgets: bool) -> None:
+async def test_an_upgrade(admin: Admin, tmp_path: Path, uptime_s: float, forgets: bool) -> None:
     """It is done when another process answers: it runs for less long, or knows no such job."""
     successor = FakeInstance(reactor)
     successor.uptime_s = uptime_s
     if not forgets:
         successor.upgrade()
-    await admin.become(Leaving(admin, successor))
-    done = await admin.run("upgrade")
+    done = await left(admin, "upgrade", successor, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "upgrade: done" in done.stdout
     assert "hokm 9.8.7 runs" in done.stdout
@@ -385,21 +406,21 @@ async def test_an_upgrade(admin: Admin, uptime_s: float, forgets: bool) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_the_number_of_an_upgrade_is_given_to_another_job(admin: Admin) -> None:
+async def test_the_number_of_an_upgrade_is_given_to_another_job(
+    admin: Admin, tmp_path: Path
+) -> None:
     """That is not taken for it."""
     successor = FakeInstance(reactor)
     successor.replace()
-    await admin.become(Leaving(admin, successor))
-    done = await admin.run("upgrade")
+    done = await left(admin, "upgrade", successor, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "upgrade: done" in done.stdout
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_server_that_forgets_a_job(admin: Admin) -> None:
+async def test_a_server_that_forgets_a_job(admin: Admin, tmp_path: Path) -> None:
     """Nobody knows how far it came; that is no success."""
-    await admin.become(Leaving(admin, FakeInstance(reactor)))
-    done = await admin.run("replace")
+    done = await left(admin, "replace", FakeInstance(reactor), tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "has forgotten the job" in done.stderr
 
@@ -409,12 +430,12 @@ async def test_a_server_that_stays_away(admin: Admin) -> None:
     """It is waited for no longer than was said."""
 
     class Vanishing(FakeInstance):
-        def job(self, id: int) -> Job | None:
+        def replace(self) -> Job:
             reactor.callLater(0, admin.close)
-            return super().job(id)
+            return super().replace()
 
     await admin.become(Vanishing(reactor))
-    done = await admin.run("replace", "--timeout", "1.5")
+    done = await admin.run("replace", "--timeout", "3")
     assert done.returncode == 5
     assert "does not answer; waiting" in done.stderr
 
