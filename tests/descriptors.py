@@ -5,28 +5,29 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
+from collections import Counter
 from pathlib import Path
 
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-SECONDS = 5.0  # in which what tests before this one began must have ended
+SECONDS = 20.0  # in which what tests before this one began must have ended
 
 
-def open_files() -> set[str]:
-    """Return what each open descriptor is, as `socket:[INODE]`.
+def open_files() -> Counter[str]:
+    """Count the open descriptors of each thing, as `socket:[INODE]`.
 
     A test compares what is left with what there was: what tests before it left to close by itself,
     and does so meanwhile, is not counted against it.
     """
-    found = set()
+    found: Counter[str] = Counter()
     for descriptor in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):  # that by which the folder itself is read
-            found.add(str(descriptor.readlink()))
-    return {what for what in found if not what.startswith("/proc/")}
+            found[str(descriptor.readlink())] += 1
+    return Counter({what: n for what, n in found.items() if not what.startswith("/proc/")})
 
 
-async def until_as_before(before: set[str]) -> None:
+async def until_as_before(before: Counter[str]) -> None:
     """Wait until no more is open than was before.
 
     A client of a test before this one may try to connect again while this one ends, and closes
