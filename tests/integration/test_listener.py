@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import socket
 import time
 from collections import Counter
@@ -268,7 +269,6 @@ async def test_half_sent_headers_are_bounded_by_their_player(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind a proxy, once it has told whose they are; who sends half of one has to be quick."""
-    monkeypatch.setattr(module, "HEAD_SECONDS", 0.5)
     site.proxy = "127.0.0.1"
     site.listener._pending._most_per_peer = 3
     half = site.client(HEADERS[2][0][:20])
@@ -276,6 +276,7 @@ async def test_half_sent_headers_are_bounded_by_their_player(
         site.client(HEADERS[2][0] + b"GET")
     await until(lambda: site.refused["crowded"] == 2)
     assert [told for _, told in site.listener.waiting()] == [None, *[HEADERS[2][1]] * 3]
+    monkeypatch.setattr(module, "HEAD_SECONDS", 0.5)
     await until(lambda: site.refused["head_timeout"] == 4, 3)
     assert half.recv(1000).startswith(b"HTTP/1.1 408")
 
@@ -283,15 +284,28 @@ async def test_half_sent_headers_are_bounded_by_their_player(
 @pytest_twisted.ensureDeferred
 async def test_half_sent_heads_cost_nothing(site: Site) -> None:
     """300 half-sent heads take less than 5 % of a core, and others are served meanwhile."""
+    gc.collect()
+    alone = await used()
     for _ in range(300):
         site.client(b"GET /ws?room_code=abcd HTTP/1.1\r\n")
     await until(lambda: site.listener.pending == 300)
-    before = time.process_time()
-    await deferLater(reactor, 2)
-    assert time.process_time() - before < 0.1
+    assert await used() - alone < 0.05
     site.client(REQUEST)
     await until(lambda: site.websockets)
     assert site.listener.pending == 300
+
+
+async def used() -> float:
+    """Return which part of a core this process uses all the time: in the calmer of two windows.
+
+    Heads that wait cost something in both, what is left of an earlier test in one of them.
+    """
+    windows = []
+    for _ in range(2):
+        before, began = time.process_time(), time.monotonic()
+        await deferLater(reactor, 0.5)
+        windows.append((time.process_time() - before) / (time.monotonic() - began))
+    return min(windows)
 
 
 class Exhausted:
