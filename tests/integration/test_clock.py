@@ -18,7 +18,7 @@ from tests.conftest import Server, missing
 from tests.integration.test_client import seated
 
 reactor: Any = installed
-SECONDS = 10.0
+SECONDS = 30.0
 
 
 @pytest_twisted.ensureDeferred

@@ -228,7 +228,7 @@ async def test_a_process_is_killed(cut: int, expected: Trust) -> None:
             with _serve(it, recover=life > 0) as process:
                 pids.append(process.pid)
                 it.client.send((HEAD if life == 0 else b"") + WHOLE)
-                await until(lambda: len(it.client.texts()) == len(pids))
+                await until(lambda: len(it.client.texts()) == len(pids), 30)  # it starts
                 if life == 2:
                     it.client.send(WHOLE[:cut])
                     await it.has_read(len(HEAD + WHOLE * 3) + cut)
