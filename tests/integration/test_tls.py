@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -52,8 +53,12 @@ class Secure:
     def gates(self) -> list[psutil.Process]:
         """Return the gates' processes."""
         assert self.server.process is not None
-        children = psutil.Process(self.server.process.pid).children()
-        return [child for child in children if "hokm.gate" in child.cmdline()]
+        gates = []
+        for child in psutil.Process(self.server.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                if "hokm.gate" in child.cmdline():
+                    gates.append(child)
+        return gates
 
 
 @pytest.fixture(scope="module")
