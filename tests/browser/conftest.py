@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from tests.conftest import Server, missing
 
-WAIT_MS = 15_000  # for anything that the page is to show
+WAIT_MS = 30_000  # for anything that the page is to show
 BROWSER_OPTIONS = [
     "--disable-gpu",
     "--disable-quic",
@@ -28,7 +28,7 @@ QUICK = {"target": 1, "bot_seconds": 0, "pause_seconds": 1}
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run one server for all tests here that need none of their own; its address."""
-    server = Server(tmp_path_factory.mktemp("site") / "state", HOKM_WORKER_FILL_SECONDS="4")
+    server = Server(tmp_path_factory.mktemp("site") / "state", HOKM_WORKER_FILL_SECONDS="6")
     yield server.url
     server.stop()
 
@@ -39,6 +39,7 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
         missing("chromium", "apt install chromium")
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=BROWSER_OPTIONS)
         yield started

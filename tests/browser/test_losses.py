@@ -77,7 +77,7 @@ def test_server_restart(visit: Visit, start_server: Callable[..., Server]) -> No
     server.stop()
     expect(page.locator("#notice-text")).to_have_text("Reconnecting…")
     server.start()
-    expect(page.locator("#notice")).to_be_hidden(timeout=15_000)
+    expect(page.locator("#notice")).to_be_hidden()
     _plays_on(page, cards)
 
 

@@ -16,7 +16,7 @@ from tests.browser.steps import STEP_MS, begin, create, hand_of, play_until, wai
 Visit = Callable[..., Page]
 pytestmark = pytest.mark.slow
 
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 30.0
 LONGEST_RECOVERY_MS = 6000  # 5 s until a hung worker is given up, 1 s until its tables are back
 OWN_ID = 10**9  # of the commands that are not the page's
 # Notes all that a player could notice, however short it is shown.
