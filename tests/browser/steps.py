@@ -17,6 +17,13 @@ ACT = """() => {
   return Boolean(button);
 }"""
 
+# What a match that goes on changes: its phase, how many cards one has, and points.
+PROGRESS = """() => [
+  document.querySelector("#room").dataset.phase,
+  document.querySelectorAll(".slot").length,
+  document.querySelectorAll(".pips .on").length,
+]"""
+
 
 def create(page: Page, name: str) -> str:
     """Make a table and take a seat at it; its code."""
@@ -48,8 +55,14 @@ def play_until(pages: list[Page], done: Callable[[], bool]) -> None:
 
 
 def play_match(pages: list[Page]) -> None:
-    """Play until every page shows the result of the match."""
-    play_until(pages, lambda: all(is_over(page) for page in pages))
+    """Play until every page shows the result of the match, however long it is: it goes on."""
+
+    def is_done() -> bool:
+        return all(is_over(page) for page in pages)
+
+    while not is_done():
+        before = pages[0].evaluate(PROGRESS)
+        play_until(pages, lambda old=before: pages[0].evaluate(PROGRESS) != old or is_done())
 
 
 def is_over(page: Page) -> bool:
