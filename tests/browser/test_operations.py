@@ -71,22 +71,28 @@ class Match:
 
     def worker(self) -> Any:
         """Return the worker that has the table."""
+        [room] = self.server.get("/api/rooms", admin=True)["rooms"]
         workers = self.server.status()["workers"]
-        return max(workers, key=lambda worker: worker["connections"])
+        return next(worker for worker in workers if worker["id"] == room["worker"])
+
+    def has_both(self) -> bool:
+        """Say whether both workers take rooms."""
+        return [w["state"] for w in self.server.status()["workers"]] == ["ready"] * 2
 
 
 def test_nothing_is_seen(visit: Visit, start_server: Callable[..., Server]) -> None:
     """Through moves, drains, replacements, upgrades, kills and hangs the match goes on."""
     server = start_server(workers=2)
     match = Match(server, visit)
-    match.play_on(lambda: len(server.worker_pids()) == 2)
+    match.play_on(match.has_both)
     other = next(w for w in server.status()["workers"] if w["id"] != match.worker()["id"])
     match.job(f"/api/rooms/{match.code}/move", {"worker": other["id"]})
     match.job(f"/api/workers/{other['id']}/drain")
     match.job("/api/scale", {"workers": 2})
     match.job("/api/replace")
-    os.kill(match.worker()["pid"], signal.SIGKILL)
-    match.play_on(lambda: len(server.worker_pids()) == 2)
+    killed = match.worker()["pid"]
+    os.kill(killed, signal.SIGKILL)
+    match.play_on(lambda: killed not in server.worker_pids() and match.has_both())
     hung = match.worker()["pid"]
     os.kill(hung, signal.SIGSTOP)
     match.play_on(lambda: hung not in server.worker_pids())
