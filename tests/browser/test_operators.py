@@ -15,7 +15,7 @@ from hokm.jobs import JobStatus
 from hokm.supervisor.status import DecisionStatus, MemberStatus
 from tests.browser.steps import overflow
 from tests.conftest import Server
-from tests.integration.test_scaling import configuration
+from tests.integration.test_scaling import configuration, read_anew
 
 Visit = Callable[..., Page]
 pytestmark = pytest.mark.slow
@@ -72,7 +72,7 @@ def test_a_scale_up_and_a_drain(
     visit: Visit, start_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     """Workers come while one looks, with the reason; one is drained; no player loses a socket."""
-    config = configuration(tmp_path, ("crowded", "connections_per_worker", "above", 5))
+    config = configuration(tmp_path, ("crowded", "connections_per_worker", "above", 50))
     server = start_server("--config", config, workers="1-2")
     page = visit(base=server.admin)
     page.evaluate("globalThis.same = true")
@@ -80,10 +80,13 @@ def test_a_scale_up_and_a_drain(
     expect(page.locator("#rules tbody .badge")).to_have_text("quiet")
     players, codes = seat(visit, server, 2)
     page.bring_to_front()
+    expect(page.locator("#tiles")).to_contain_text("8 connections")
+    read_anew(server, tmp_path, ("crowded", "connections_per_worker", "above", 5))
     expect(states(page)).to_have_text(["ready", "ready"], timeout=SLOW_MS)
     decision = page.locator("#decisions li").first
     expect(decision.locator("strong")).to_have_text("1 → 2 workers")
     expect(decision).to_contain_text("crowded: connections_per_worker 8 above 5")
+    expect(page.locator("#rooms li .code")).to_have_count(2)
     assert set(page.locator("#rooms li .code").all_inner_texts()) == set(codes)
     page.screenshot(path=tmp_path / "operators.png", full_page=True)
 
@@ -99,9 +102,9 @@ def test_a_scale_up_and_a_drain(
     assert page.locator("#evil").count() == 0
 
 
-def test_the_other_verbs(visit: Visit, start_server: Callable[..., Server]) -> None:
+def test_the_other_verbs(visit: Visit, start_server: Callable[..., Server], tmp_path: Path) -> None:
     """Scale by keys alone, move a room that was found by its code, rebalance, replace."""
-    server = start_server(workers=1)
+    server = start_server("--config", configuration(tmp_path), workers=1)  # no room moves by itself
     players, codes = seat(visit, server, 2)
     page = visit(base=server.admin)
     page.get_by_role("button", name="Drain worker 1…").click()
