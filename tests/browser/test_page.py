@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ from playwright.sync_api import Page, Request, expect
 
 from hokm import wire
 from tests.browser.steps import (
+    STEP_MS,
     begin,
     create,
     hand_of,
@@ -19,6 +22,7 @@ from tests.browser.steps import (
     play_match,
     wait_for_turn,
 )
+from tests.browser.test_recovery import WATCH
 from tests.tables import PureTable
 
 Visit = Callable[..., Page]
@@ -129,10 +133,10 @@ NAME_ALL = 'document.querySelectorAll(".suit-button").forEach((button) => button
 
 def test_a_trump_named_in_haste(visit: Visit) -> None:
     """Who taps several suits at once has named the first, and is told of no error."""
-    page = visit(options={"target": 100})
+    page = visit(options={"target": 100, "pause_seconds": 0})
     create(page, "Sara")
     begin(page)
-    page.wait_for_function(PLAY_TO_CALL, polling=20, timeout=60_000)
+    page.wait_for_function(PLAY_TO_CALL, polling=20, timeout=240_000)
     page.evaluate(NAME_ALL)
     page.locator(".slot.legal").first.wait_for()
     assert page.locator(".toast").count() == 0
@@ -226,7 +230,12 @@ def test_spectator_sees_no_cards(visit: Visit) -> None:
     wait_for_turn(host)
     watcher.locator(".plate.south .fan .card").first.wait_for()
     assert watcher.locator(".slot").count() == 0
-    told = [json.loads(frame) for frame in frames]
+    until = time.monotonic() + 30
+    told: list[dict[str, Any]] = []
+    while not any(message["type"] == "turn" and message["action"] == "play" for message in told):
+        assert time.monotonic() < until, told
+        watcher.wait_for_timeout(STEP_MS)
+        told = [json.loads(frame) for frame in frames]
     dealt = [message["cards"] for message in told if message["type"] == "cards_dealt"]
     assert dealt == [[], []]
     hands = [message["state"]["hand"] for message in told if "state" in message]
@@ -265,8 +274,9 @@ def test_seats_and_bots(visit: Visit) -> None:
     expect(page.locator(".place.east .tag")).to_have_text("Bot")
     expect(page.locator(".place.north .tag")).to_have_text("Easy bot")
     twice = "button => { button.click(); button.click(); }"
+    page.evaluate(WATCH)
     page.locator("[data-action=bot-1]").evaluate(twice)
-    expect(page.locator(".toast")).to_have_text("All seats are taken")
+    page.wait_for_function("() => noticed.includes('All seats are taken')")
     page.locator("[data-action=kick-0]").click()
     expect(page.locator("[data-action=sit-0]")).to_be_visible()
 
