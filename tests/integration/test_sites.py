@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hokm import wire
 from tests.conftest import Server
+from tests.integration.test_lives import BAD_RELEASE
 
 METRICS = {
     "hokm_active_games",
@@ -66,7 +68,7 @@ def ask(
     port: int, path: str, method: str = "GET", body: bytes | None = None, **headers: str
 ) -> Answer:
     """Make one request."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, body, named)
     answer = Answer(connection.getresponse())
@@ -293,16 +295,26 @@ def test_the_operators_token(start_server: Callable[..., Server]) -> None:
     assert token not in server.log.read_text()
 
 
-def test_health_follows_the_workers(start_server: Callable[..., Server]) -> None:
+def test_health_follows_the_workers(start_server: Callable[..., Server], tmp_path: Path) -> None:
     """Without a worker that is ready the server says that it is not healthy, and why."""
-    server = start_server(workers=1)
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text(BAD_RELEASE)
+    flag = tmp_path / "bad"
+    server = start_server(
+        *("--spare-workers", "0"),
+        workers=1,
+        PYTHONPATH=str(tmp_path / "path"),
+        BAD_RELEASE=str(flag),
+    )
     pid = server.worker_pids()[0]
+    flag.touch()  # else another one may be there before anybody has looked
     os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while (answer := ask(server.admin_port, "/health")).status == 200:
         assert time.monotonic() < until
     assert (answer.status, answer.json["reasons"]) == (503, ["no worker is ready"])
     assert ask(server.port, "/health").status == 503
+    flag.unlink()
     while ask(server.port, "/health").status == 503:
         assert time.monotonic() < until
     assert server.worker_pids() != [pid]
