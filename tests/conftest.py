@@ -94,7 +94,7 @@ class Server:
     def get(self, path: str, admin: bool = False) -> Any:
         """Return what a path answers, read as JSON."""
         base = self.admin if admin else self.url
-        with urllib.request.urlopen(base + path, timeout=5) as response:
+        with urllib.request.urlopen(base + path, timeout=20) as response:
             return json.load(response)
 
     def post(self, path: str, body: Any = None) -> Any:

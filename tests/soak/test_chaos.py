@@ -23,7 +23,7 @@ def test_nothing_is_lost() -> None:
         cwd=SCRIPTS,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=400,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
