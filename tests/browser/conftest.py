@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +27,9 @@ QUICK = {"target": 1, "bot_seconds": 0, "pause_seconds": 1}
 
 
 @pytest.fixture(scope="package")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site(memory: Path) -> Iterator[str]:
     """Run one server for all tests here that need none of their own; its address."""
-    server = Server(tmp_path_factory.mktemp("site") / "state", HOKM_WORKER_FILL_SECONDS="6")
+    server = Server(memory / "site", HOKM_WORKER_FILL_SECONDS="6")
     yield server.url
     server.stop()
 

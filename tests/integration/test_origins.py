@@ -19,9 +19,9 @@ LIMITS = {"HOKM_WEB_ROOMS_PER_MINUTE": "2", "HOKM_WORKER_WRONG_JOINS_PER_MINUTE"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(memory: Path) -> Iterator[Server]:
     """Run one server with low limits for all tests of this module."""
-    running = Server(tmp_path_factory.mktemp("origins") / "state", workers=2, **LIMITS)
+    running = Server(memory / "origins", workers=2, **LIMITS)
     yield running
     running.stop()
 

@@ -43,9 +43,9 @@ METRICS = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(memory: Path) -> Iterator[Server]:
     """Run one server for all tests of this module."""
-    running = Server(tmp_path_factory.mktemp("sites") / "state")
+    running = Server(memory / "sites")
     yield running
     running.stop()
 

@@ -62,7 +62,7 @@ class Secure:
 
 
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
+def secure(tmp_path_factory: pytest.TempPathFactory, memory: Path) -> Iterator[Secure]:
     """Run a server with TLS for all tests of this module; clients trust its certificate."""
     directory = tmp_path_factory.mktemp("tls")
     authority = Authority(directory)
@@ -70,7 +70,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
     authority.write(*files)
     [port] = free_ports(1)
     server = Server(
-        directory / "state",
+        memory / "tls",
         "--tls-certificate",
         str(files[0]),
         "--tls-key",
