@@ -19,7 +19,6 @@ from twisted.internet.task import deferLater
 
 from hokm.control import messages as m
 from hokm.control.channel import INLINE_BYTES, QUEUE_PACKETS, Channel, ChannelFull
-from tests.descriptors import open_files, until_as_before
 
 SO_COOKIE = 57  # linux/asm-generic/socket.h; the socket module has no name for it
 
@@ -36,6 +35,11 @@ async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
 def cookie(sock: socket.socket) -> int:
     """Return what the kernel numbers the socket with, in every process alike."""
     return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), "little")
+
+
+def descriptors() -> int:
+    """Count this process's open descriptors."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 class End:
@@ -69,7 +73,7 @@ class End:
 async def ends() -> AsyncIterator[tuple[End, End]]:
     """Two ends of one channel; afterwards no descriptor may be left."""
     await deferLater(reactor, 0)  # what the reactor itself opens is open by then
-    before = open_files()
+    before = descriptors()
     first, second = (End(sock) for sock in Channel.pair())
     yield first, second
     for end in (first, second):
@@ -77,7 +81,7 @@ async def ends() -> AsyncIterator[tuple[End, End]]:
         for _, fds in end.heard:
             for fd in fds:
                 os.close(fd)
-    await until_as_before(before)
+    assert descriptors() == before
 
 
 def _connection(number: int, sock: socket.socket) -> m.Connection:
@@ -141,7 +145,7 @@ async def test_bodies_of_any_size(ends: tuple[End, End], size: int) -> None:
 async def test_a_packet_whose_descriptors_did_not_fit_is_refused(ends: tuple[End, End]) -> None:
     """At the limit of descriptors the one packet is refused and told; the channel lives on."""
     first, second = ends
-    before = open_files()
+    before = descriptors()
     with socket.socket() as one, socket.socket() as two:
         first.channel.send(_connection(1, one), [one.fileno(), two.fileno()])
         first.channel.send(m.Ping(n=7))
@@ -161,7 +165,7 @@ async def test_a_packet_whose_descriptors_did_not_fit_is_refused(ends: tuple[End
             for filler in fillers:
                 os.close(filler)
         assert [message.arrival.connection for message in second.truncated] == [1]  # type: ignore[attr-defined]
-    await until_as_before(before)
+    assert descriptors() == before
     assert not second.lost
 
 
@@ -180,7 +184,7 @@ async def test_a_failing_receiver_does_not_end_the_channel(ends: tuple[End, End]
 @pytest_twisted.ensureDeferred
 async def test_an_unreadable_packet_is_passed_over(packet: bytes) -> None:
     """Bytes that are no message, and their descriptors, are dropped; the next message comes."""
-    before = open_files()
+    before = descriptors()
     ours, theirs = Channel.pair()
     end = End(theirs)
     with socket.socket() as sock, ours:
@@ -190,7 +194,7 @@ async def test_an_unreadable_packet_is_passed_over(packet: bytes) -> None:
         await until(lambda: end.heard)
     assert end.messages == [m.Ping(n=5)]
     end.channel.close()
-    await until_as_before(before)
+    assert descriptors() == before
 
 
 @pytest_twisted.ensureDeferred

@@ -351,7 +351,6 @@ async def test_a_bad_release_leaves_the_old_workers(
             ended = await job(server, "/api/replace")
             assert (ended["state"], ended["done"]) == ("failed", 0)
             assert set(server.worker_pids()) == old
-            assert server.status()["handoff"]["aborts"] == {}
             flag.unlink()
         else:
             assert (await job(server, "/api/replace"))["state"] == "done"
@@ -359,5 +358,4 @@ async def test_a_bad_release_leaves_the_old_workers(
 
     tables, _ = await disturb(server, 2, fault)
     check_kept(tables)
-    # On a busy machine a move may have to be tried again.
-    assert set(server.status()["handoff"]["aborts"]) <= {"deadline", "store_away"}
+    assert server.status()["handoff"]["aborts"] == {}

@@ -12,8 +12,7 @@ from twisted.internet.task import Clock, deferLater
 from hokm.connection import Connection, Heartbeat, text_frame
 from hokm.connection.heartbeat import STALL_SECONDS
 from hokm.wire import NOT_TEXT, TOO_SLOW
-from tests.descriptors import open_files, until_as_before
-from tests.movable import HEAD, Movable, make_site, reactor, until
+from tests.movable import HEAD, Movable, descriptors, make_site, reactor, until
 from tests.rawsocket import frame
 
 TEXT, PING, CLOSE = 0x81, 0x89, 0x88
@@ -91,10 +90,10 @@ async def test_a_socket_that_was_reset_cannot_be_adopted() -> None:
         await it.open()
         record = it.pack()
         it.client.leave(reset=True)
-        before = open_files()
+        before = descriptors()
         with pytest.raises(OSError, match="not connected"):  # as the kernel has no peer to name
             it.unpack(record)
-        assert not open_files() - before
+        assert descriptors() == before
         it.connection.thaw()
         await until(lambda: it.players[0].closed)
         assert [len(player.closed) for player in it.players] == [1]  # and no other was made
@@ -184,14 +183,14 @@ async def test_a_thousand_moves_leave_nothing_behind() -> None:
     company = [Movable(site=sites[1]) for _ in range(4)]
     for it in company:
         await it.open()
-    living, opened = _living(), open_files()  # in this order: it collects garbage
+    living, opened = _living(), descriptors()  # in this order: it collects garbage
     for move in range(MOVES):
         for it in company:
             it.move(sites[move % 2])
         if move % 100 == 99:
             for it in company:
                 await it.flows()
-    await until_as_before(opened)
+    assert descriptors() == opened
     assert _living() <= living
     for it in company:
         assert it.texts == [b"in"] * (MOVES // 100)

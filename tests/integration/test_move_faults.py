@@ -83,7 +83,6 @@ class Faults:
 
     def arm(self, point: str, kind: str) -> None:
         """Let a worker die or hang at *point*; written whole before it can be found."""
-        (self._directory / f"{point} struck").unlink(missing_ok=True)
         new = self._directory / "new"
         new.write_text(kind)
         new.rename(self._directory / point)
@@ -133,16 +132,6 @@ class Play:
             await wait(0.01)
         return time.monotonic() - began
 
-    async def recover(self, usual: float) -> None:
-        """Wait until all tables play about as fast as usual.
-
-        Args:
-            usual: What `go_on` returned before, in seconds.
-        """
-        until = time.monotonic() + SECONDS
-        while await self.go_on() > 3 * usual:
-            assert time.monotonic() < until
-
     async def end(self) -> None:
         """Prove that nothing is lost or doubled, and no socket was closed."""
         for table in self.tables:
@@ -155,16 +144,16 @@ class Play:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("point", "kind", "reason"),
+    ("point", "kind", "reason", "most_s"),
     [
-        ("target on the offer", "die", "worker_lost"),
-        ("target before it is prepared", "die", "worker_lost"),
-        ("target on the offer", "hang", "deadline"),
-        ("target after the commit", "die", None),
-        ("source after its offer", "die", None),
-        ("source after its offer", "hang", None),
-        ("source before its offer", "die", "worker_lost"),
-        ("source before its offer", "hang", "deadline"),
+        ("target on the offer", "die", "worker_lost", 2.0),
+        ("target before it is prepared", "die", "worker_lost", 2.0),
+        ("target on the offer", "hang", "deadline", 7.0),
+        ("target after the commit", "die", None, 2.0),
+        ("source after its offer", "die", None, 2.0),
+        ("source after its offer", "hang", None, 7.0),
+        ("source before its offer", "die", "worker_lost", 2.0),
+        ("source before its offer", "hang", "deadline", 7.0),
     ],
 )
 @pytest_twisted.ensureDeferred
@@ -174,27 +163,24 @@ async def test_a_worker_fails_in_a_move(
     point: str,
     kind: str,
     reason: str | None,
+    most_s: float,
 ) -> None:
     """However it ends, the room plays on, on its own sockets, with each play once."""
     server = start_server(workers=2, **FAST, **faults.environ)
     play = Play(server)
     await play.begin()
-    usual = await play.go_on()
-    for _ in range(3):
-        faults.arm(point, kind)
-        ended = await play.move()
-        assert faults.struck(point)
-        print(f"{point}, {kind}: {ended['state']}, play went on after {await play.go_on():.2f} s")
-        await both(server)
-        if reason is None or reason in ended["note"]:
-            break
-        # On a busy machine the time for the move may be over before a death is seen.
-        assert "deadline" in ended["note"]
+    await play.go_on()
+    faults.arm(point, kind)
+    moving = play.move()
+    ended = await moving
+    assert faults.struck(point)
     if reason is not None:
-        aborts = server.status()["handoff"]["aborts"]
-        assert aborts[reason] == 1
-        assert set(aborts) <= {reason, "deadline"}
-    await play.recover(usual)
+        assert reason in ended["note"]
+        assert server.status()["handoff"]["aborts"] == {reason: 1}
+    print(f"{point}, {kind}: {ended['state']}, play went on after {await play.go_on():.2f} s")
+    await both(server)
+    took = await play.go_on()
+    assert took < most_s
     await play.end()
 
 
@@ -211,12 +197,9 @@ async def test_a_worker_without_descriptors_refuses(start_server: Callable[..., 
         limits[pid] = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         fds = len(list(Path(f"/proc/{pid}/fd").iterdir()))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (fds + 2, limits[pid][1]))
-    for _ in range(3):
-        ended = await play.move()
-        assert ended["state"] == "failed"
-        if "deadline" not in ended["note"]:  # as on a busy machine
-            break
-    assert server.status()["handoff"]["aborts"]["descriptors"] == 1
+    ended = await play.move()
+    assert ended["state"] == "failed"
+    assert server.status()["handoff"]["aborts"] == {"descriptors": 1}
     await play.go_on()
     for pid, limit in limits.items():
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
